@@ -1,0 +1,356 @@
+//! Models as static data: written by `#[derive(Model)]`, read by `describe` and by the query builder on a plan miss.
+//! Everything here is `const`: a program that runs no query pays nothing for its models.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::Field;
+use crate::bindings::covet::orm::schema;
+
+/// What a field holds; the Rust mirror of `covet:orm/schema.kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `bool`
+    Boolean,
+    /// `i16`
+    Int16,
+    /// `i32`
+    Int32,
+    /// `i64`
+    Int64,
+    /// `f32`
+    Float32,
+    /// `f64`
+    Float64,
+    /// `Decimal`: all digits, and those behind the point.
+    Decimal {
+        /// 1 to 38.
+        digits: u8,
+        /// 0 to `digits`.
+        scale: u8,
+    },
+    /// `String` with `max_length`, in characters.
+    Varchar(u32),
+    /// `String`
+    Text,
+    /// `Binary`, `Vec<u8>`
+    Binary,
+    /// `DateTime<Utc>`
+    DateTime,
+    /// `Date`
+    Date,
+    /// `Time`
+    Time,
+    /// `Duration`
+    Duration,
+    /// `Json<T>`
+    Json,
+    /// `Uuid`
+    Uuid,
+    /// An enum that derives `Choices`.
+    Enumeration(&'static [&'static str]),
+    /// `Email`
+    Email,
+    /// `Url`
+    Url,
+}
+
+/// What happens to a row when the row it points to is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    /// It is deleted too. The default.
+    Cascade,
+    /// The deletion is refused.
+    Protect,
+    /// Its foreign key becomes null; the field must be an `Option`.
+    SetNull,
+    /// Left to the database.
+    DoNothing,
+}
+
+/// Where a relation leads. A function, so that models may point to each other.
+pub type Target = fn() -> &'static ModelMeta;
+
+/// One field of a model.
+#[derive(Debug)]
+pub struct FieldMeta {
+    /// Name in the author's source and in queries.
+    pub name: &'static str,
+    /// Name of the column; `None`: the name, or `NAME_id` for a relation.
+    pub column: Option<&'static str>,
+    /// What it holds.
+    pub kind: Kind,
+    /// An `Option`.
+    pub nullable: bool,
+    /// No two rows share a value.
+    pub unique: bool,
+    /// An index of its own.
+    pub indexed: bool,
+    /// The model's key.
+    pub primary_key: bool,
+    /// The database numbers new rows.
+    pub auto: bool,
+    /// The model pointed to.
+    pub target: Option<Target>,
+    /// For relations.
+    pub on_delete: OnDelete,
+    /// The constant default as one CBOR item.
+    pub default: Option<fn() -> Vec<u8>>,
+    /// Set by the SDK at every save.
+    pub auto_now: bool,
+}
+
+impl FieldMeta {
+    /// A field of type `T` without options.
+    pub const fn of<T: Field>(name: &'static str) -> Self {
+        FieldMeta {
+            name,
+            column: None,
+            kind: T::KIND,
+            nullable: T::NULLABLE,
+            unique: false,
+            indexed: false,
+            primary_key: T::AUTO,
+            auto: T::AUTO,
+            target: T::TARGET,
+            on_delete: OnDelete::Cascade,
+            default: None,
+            auto_now: false,
+        }
+    }
+
+    /// `#[field(max_length = n)]`
+    pub const fn max_length(mut self, characters: u32) -> Self {
+        match self.kind {
+            Kind::Text => self.kind = Kind::Varchar(characters),
+            _ => panic!("max_length belongs to String fields"),
+        }
+        self
+    }
+
+    /// `#[field(digits = n, scale = m)]`
+    pub const fn decimal(mut self, digits: u8, scale: u8) -> Self {
+        match self.kind {
+            Kind::Decimal { .. } => {}
+            _ => panic!("digits and scale belong to Decimal fields"),
+        }
+        assert!(digits >= 1 && digits <= 38, "digits must be 1 to 38");
+        assert!(scale <= digits, "scale must not exceed digits");
+        self.kind = Kind::Decimal { digits, scale };
+        self
+    }
+
+    /// `#[field(unique)]`
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// `#[field(index)]`
+    pub const fn indexed(mut self) -> Self {
+        self.indexed = true;
+        self
+    }
+
+    /// `#[field(primary_key)]`
+    pub const fn primary_key(mut self) -> Self {
+        assert!(!self.nullable, "a primary key cannot be an Option");
+        self.primary_key = true;
+        self
+    }
+
+    /// `#[field(column = "…")]`
+    pub const fn column(mut self, column: &'static str) -> Self {
+        self.column = Some(column);
+        self
+    }
+
+    /// `#[field(on_delete = "…")]`
+    pub const fn on_delete(mut self, on_delete: OnDelete) -> Self {
+        assert!(self.target.is_some(), "on_delete belongs to ForeignKey fields");
+        assert!(
+            self.nullable || !matches!(on_delete, OnDelete::SetNull),
+            "on_delete = \"set_null\" needs an Option<ForeignKey<…>>"
+        );
+        self.on_delete = on_delete;
+        self
+    }
+
+    /// `#[field(default = …)]`
+    pub const fn default(mut self, default: fn() -> Vec<u8>) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// `#[field(auto_now)]`
+    pub const fn auto_now(mut self) -> Self {
+        self.auto_now = true;
+        self
+    }
+
+    fn to_wire(&self) -> schema::Field {
+        schema::Field {
+            name: self.name.into(),
+            column: match (self.column, self.target) {
+                (Some(column), _) => column.into(),
+                (None, Some(_)) => format!("{}_id", self.name),
+                (None, None) => self.name.into(),
+            },
+            kind: self.kind.to_wire(),
+            nullable: self.nullable,
+            unique: self.unique,
+            indexed: self.indexed,
+            primary_key: self.primary_key,
+            auto_increment: self.auto,
+            references: self.target.map(|target| schema::Relation {
+                model: target().name.into(),
+                on_delete: match self.on_delete {
+                    OnDelete::Cascade => schema::OnDelete::Cascade,
+                    OnDelete::Protect => schema::OnDelete::Protect,
+                    OnDelete::SetNull => schema::OnDelete::SetNull,
+                    OnDelete::DoNothing => schema::OnDelete::DoNothing,
+                },
+            }),
+            default: self.default.map(|default| default()),
+        }
+    }
+}
+
+impl Kind {
+    fn to_wire(self) -> schema::Kind {
+        match self {
+            Kind::Boolean => schema::Kind::Boolean,
+            Kind::Int16 => schema::Kind::Int16,
+            Kind::Int32 => schema::Kind::Int32,
+            Kind::Int64 => schema::Kind::Int64,
+            Kind::Float32 => schema::Kind::Float32,
+            Kind::Float64 => schema::Kind::Float64,
+            Kind::Decimal { digits, scale } => {
+                schema::Kind::Decimal(schema::DecimalSpec { digits, scale })
+            }
+            Kind::Varchar(characters) => schema::Kind::Varchar(characters),
+            Kind::Text => schema::Kind::Text,
+            Kind::Binary => schema::Kind::Binary,
+            Kind::DateTime => schema::Kind::Datetime,
+            Kind::Date => schema::Kind::Date,
+            Kind::Time => schema::Kind::Time,
+            Kind::Duration => schema::Kind::Duration,
+            Kind::Json => schema::Kind::Json,
+            Kind::Uuid => schema::Kind::Uuid,
+            Kind::Enumeration(choices) => {
+                schema::Kind::Enumeration(choices.iter().map(|c| (*c).into()).collect())
+            }
+            Kind::Email => schema::Kind::Email,
+            Kind::Url => schema::Kind::Url,
+        }
+    }
+}
+
+/// A field of an index or of an ordering.
+#[derive(Debug)]
+pub struct IndexColumn {
+    /// The field's name.
+    pub field: &'static str,
+    /// Largest first.
+    pub descending: bool,
+}
+
+impl IndexColumn {
+    fn to_wire(&self) -> schema::IndexColumn {
+        schema::IndexColumn { field: self.field.into(), descending: self.descending }
+    }
+}
+
+/// An index over several fields.
+#[derive(Debug)]
+pub struct IndexMeta {
+    /// In this order.
+    pub columns: &'static [IndexColumn],
+    /// No two rows share the values of all its columns.
+    pub unique: bool,
+}
+
+/// One model.
+#[derive(Debug)]
+pub struct ModelMeta {
+    /// The struct's name.
+    pub name: &'static str,
+    /// The table's name.
+    pub table: &'static str,
+    /// In the order of the struct.
+    pub fields: &'static [FieldMeta],
+    /// Over several fields.
+    pub indexes: &'static [IndexMeta],
+    /// Order of queries that name none.
+    pub ordering: &'static [IndexColumn],
+    /// Index of the primary key among the fields.
+    pub key: u8,
+    /// The plan of `get(key)`, so that it needs no table look-up.
+    pub(crate) by_key: PlanSlot,
+}
+
+impl ModelMeta {
+    /// For `#[derive(Model)]`.
+    #[doc(hidden)]
+    pub const fn new(
+        name: &'static str,
+        table: &'static str,
+        fields: &'static [FieldMeta],
+        indexes: &'static [IndexMeta],
+        ordering: &'static [IndexColumn],
+        key: u8,
+    ) -> Self {
+        assert!(fields.len() <= 250, "a model has at most 250 fields");
+        ModelMeta { name, table, fields, indexes, ordering, key, by_key: PlanSlot::new() }
+    }
+
+    /// The primary key's field.
+    pub fn key_field(&self) -> &'static FieldMeta {
+        &self.fields[usize::from(self.key)]
+    }
+
+    pub(crate) fn to_wire(&self) -> schema::Model {
+        schema::Model {
+            name: self.name.into(),
+            table: self.table.into(),
+            fields: self.fields.iter().map(FieldMeta::to_wire).collect(),
+            indexes: self
+                .indexes
+                .iter()
+                .map(|index| schema::Index {
+                    name: String::new(),
+                    columns: index.columns.iter().map(IndexColumn::to_wire).collect(),
+                    unique: index.unique,
+                })
+                .collect(),
+            ordering: self.ordering.iter().map(IndexColumn::to_wire).collect(),
+        }
+    }
+}
+
+/// A plan's number, asked for at most once an instance. A guest has one thread; the atomic only makes it a `static`.
+#[derive(Debug)]
+pub(crate) struct PlanSlot(AtomicU32);
+
+impl PlanSlot {
+    const NONE: u32 = u32::MAX;
+
+    const fn new() -> Self {
+        PlanSlot(AtomicU32::new(Self::NONE))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<u32> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::NONE => None,
+            plan => Some(plan),
+        }
+    }
+
+    pub(crate) fn set(&self, plan: u32) {
+        self.0.store(plan, Ordering::Relaxed);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(Self::NONE, Ordering::Relaxed);
+    }
+}

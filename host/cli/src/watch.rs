@@ -1,0 +1,134 @@
+//! The files that a plugin is built from: its project's directories, and files outside that cargo says went into it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use notify::event::{EventKind, ModifyKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::outcome::{Failure, Result};
+
+/// What no build reads: watching it would cost thousands of watches, or see our own writes.
+const IGNORED: [&str; 4] = ["target", "data", "node_modules", "Cargo.lock"];
+
+#[derive(Debug)]
+pub struct Watch {
+    watcher: RecommendedWatcher,
+    watched: HashSet<PathBuf>,
+    project: PathBuf,
+}
+
+impl Watch {
+    /// Watches a project, but not `state` (the host's own files) in it. `changed` is called on
+    /// a thread of the watcher with the name of each changed file.
+    ///
+    /// # Errors
+    /// `watch`, when the system has no more watches: with the setting to raise.
+    pub fn new(project: &Path, state: &Path, changed: impl Fn(String) + Send + 'static) -> Result<Watch> {
+        let (base, state) = (project.to_owned(), std::path::absolute(state).unwrap_or_else(|_| state.to_owned()));
+        let except = state.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Ok(event) = event else { return };
+            let mut paths = event.paths.iter().filter(|path| !path.starts_with(&except) && !is_ignored(path, &base));
+            if let Some(path) = paths.next().filter(|_| changes(event.kind)) {
+                changed(path.strip_prefix(&base).unwrap_or(path).display().to_string());
+            }
+        });
+        let mut watch = Watch { watcher: watcher.map_err(failed)?, watched: HashSet::new(), project: project.to_owned() };
+        watch.add(project, RecursiveMode::NonRecursive)?;
+        let entries = std::fs::read_dir(project).map_err(Failure::io("listing", project))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_dir() && !is_ignored(&path, project) && path != state {
+                watch.add(&path, RecursiveMode::Recursive)?;
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Watches the directories of these files too: crates by path, included files, directories made since the start. What
+    /// cannot be watched is left out: the plugin still builds.
+    pub fn also(&mut self, sources: &[PathBuf]) {
+        let directories: HashSet<&Path> = sources.iter().filter_map(|file| file.parent()).collect();
+        for directory in directories {
+            let covered = self.watched.iter().any(|watched| directory.starts_with(watched) && *watched != self.project);
+            if !covered {
+                let _ = self.add(directory, RecursiveMode::NonRecursive);
+            }
+        }
+    }
+
+    fn add(&mut self, directory: &Path, mode: RecursiveMode) -> Result<()> {
+        if self.watched.insert(directory.to_owned()) {
+            self.watcher.watch(directory, mode).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reading a file, or a change of its times or owner, is no change.
+fn changes(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)))
+}
+
+/// Ignored names, hidden files, and what editors leave beside the file they save.
+fn is_ignored(path: &Path, base: &Path) -> bool {
+    let inside = path.strip_prefix(base).unwrap_or(path);
+    let first = inside.components().next().map(|component| component.as_os_str().to_string_lossy());
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    first.is_some_and(|first| IGNORED.contains(&first.as_ref()))
+        || name.starts_with('.')
+        || name.starts_with('#')
+        || name.ends_with('~')
+        // Vim writes a file of this name to see whether it may.
+        || name == "4913"
+}
+
+fn failed(error: notify::Error) -> Failure {
+    Failure::failed("watch", format!("watching files: {error}"))
+        .hint("when the limit is reached: sysctl fs.inotify.max_user_watches=524288")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_count_and_leavings_of_builds_and_editors_do_not() {
+        let base = Path::new("/p");
+        for file in ["/p/src/lib.rs", "/p/plugin.toml", "/p/pages/data/a.html", "/elsewhere/src/lib.rs"] {
+            assert!(!is_ignored(Path::new(file), base), "{file}");
+        }
+        for file in ["/p/target/x", "/p/data/app.db-wal", "/p/src/.lib.rs.swp", "/p/src/lib.rs~", "/p/src/4913", "/p/Cargo.lock"] {
+            assert!(is_ignored(Path::new(file), base), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_save_is_seen_also_in_a_directory_made_later_and_the_state_is_not_watched() {
+        let project = tempfile::tempdir().unwrap();
+        let root = project.path().canonicalize().unwrap();
+        for directory in ["src", "state"] {
+            std::fs::create_dir(root.join(directory)).unwrap();
+        }
+        let (send, events) = std::sync::mpsc::channel();
+        let mut watch = Watch::new(&root, &root.join("state"), move |file| drop(send.send(file))).unwrap();
+        let seen = |patience| {
+            let mut last = None;
+            while let Ok(file) = events.recv_timeout(std::time::Duration::from_millis(patience)) {
+                last = Some(file);
+            }
+            last
+        };
+
+        std::fs::write(root.join("state/app.db"), "x").unwrap();
+        assert_eq!(seen(200), None);
+        std::fs::write(root.join("src/lib.rs"), "x").unwrap();
+        assert_eq!(seen(1000).as_deref(), Some("src/lib.rs"));
+
+        std::fs::create_dir(root.join("pages")).unwrap();
+        seen(200);
+        watch.also(&[root.join("pages/home.html")]);
+        std::fs::write(root.join("pages/home.html"), "x").unwrap();
+        assert_eq!(seen(1000).as_deref(), Some("pages/home.html"));
+    }
+}

@@ -1,0 +1,15 @@
+//! From parameter bytes to database values: the part of every call that reads what a plugin sent.
+//!
+//! Parameters are one CBOR array (RFC 8949) of definite length, whose items are scalars, or arrays of scalars for `in` and
+//! `range`. Tags, maps and indefinite lengths are refused. Nothing here recurses or allocates more than a small multiple of
+//! the bytes at hand.
+
+mod params;
+mod text;
+mod value;
+
+pub use text::{MAX_EMAIL, MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_URL};
+pub use value::{MAX_LIST, MAX_PATTERN};
+
+pub(crate) use params::{Items, Slot, Slots, close, open};
+pub(crate) use value::{Code, Refusal, Rounding, store};

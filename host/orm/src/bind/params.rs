@@ -1,0 +1,292 @@
+//! The parameter array of a call, dealt out to the placeholders of a statement.
+
+use covet_db::Value;
+use minicbor::decode::Decoder;
+
+use super::value::{self, Code, Refusal};
+use crate::QueryError;
+use crate::schema::Kind;
+
+/// Most parameters of one call (rows of a bulk insert are counted apart).
+const MAX_PARAMS: u64 = 32_000;
+
+/// What one placeholder of the SQL text is filled with.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// Index into the parameters; several slots may read one.
+    pub param: u32,
+    pub code: Code,
+    pub kind: Kind,
+    /// Whether null may come here.
+    pub nullable: bool,
+    /// The field as authors say it, for errors.
+    pub label: Box<str>,
+}
+
+impl Slot {
+    fn fill(&self, decoder: &mut Decoder<'_>) -> Result<Value, QueryError> {
+        if value::is_null(decoder) {
+            decoder.set_position(decoder.position() + 1);
+            return if self.nullable {
+                Ok(Value::Null)
+            } else {
+                Err(self.null_refused())
+            };
+        }
+        self.convert(decoder)
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    fn null_refused(&self) -> QueryError {
+        let way_out = match self.code {
+            Code::Store | Code::Delta => "must not be null",
+            Code::Compare(_) => {
+                "must not be null here: null is neither equal to nor beyond anything, use isnull"
+            }
+            _ => "must not be null here",
+        };
+        QueryError::invalid(&*self.label, way_out)
+    }
+
+    fn refused(&self, refusal: Refusal) -> QueryError {
+        match refusal {
+            Refusal::Misfit(what) => QueryError::bad(format!(
+                "parameter {} ({}, {}): {what}",
+                self.param,
+                self.label,
+                self.kind.label()
+            )),
+            Refusal::Value(reason) => QueryError::invalid(&*self.label, reason),
+        }
+    }
+
+    fn convert(&self, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
+        match &self.code {
+            Code::Store => value::store(&self.kind, decoder),
+            Code::Compare(rounding) => Ok(value::compare(&self.kind, *rounding, decoder)?
+                .unwrap_or_else(|| value::unmatched(&self.kind))),
+            Code::List => value::list(&self.kind, decoder),
+            Code::Bound { second } => value::bound(&self.kind, *second, decoder),
+            Code::Needle { folded, bytes } => {
+                let text = value::needle(decoder)?;
+                let text = if *folded || self.kind == Kind::Email {
+                    text.to_lowercase()
+                } else {
+                    text.to_owned()
+                };
+                Ok(if *bytes {
+                    Value::Bytes(text.into_bytes())
+                } else {
+                    Value::Text(text)
+                })
+            }
+            Code::Pattern { folded } => value::pattern(*folded, decoder),
+            Code::PrefixLow => {
+                let prefix = value::needle(decoder)?;
+                Ok(Value::Text(if self.kind == Kind::Email {
+                    prefix.to_lowercase()
+                } else {
+                    prefix.to_owned()
+                }))
+            }
+            Code::PrefixHigh => {
+                let prefix = value::needle(decoder)?;
+                Ok(if self.kind == Kind::Email {
+                    value::after_prefix(&prefix.to_lowercase())
+                } else {
+                    value::after_prefix(prefix)
+                })
+            }
+            Code::YearLow => Ok(value::year_start(
+                &self.kind,
+                value::int_item(decoder)?,
+                false,
+            )),
+            Code::YearHigh => Ok(value::year_start(
+                &self.kind,
+                value::int_item(decoder)?,
+                true,
+            )),
+            Code::Part => Ok(Value::Int(value::int_item(decoder)?)),
+            Code::Flag => Ok(Value::Bool(value::bool_item(decoder)?)),
+            Code::Delta => value::delta(&self.kind, decoder),
+            Code::Rows { most } => {
+                let rows = value::int_item(decoder)?;
+                if rows < 0 {
+                    return Err(Refusal::Value(format!(
+                        "{rows} is negative: give 0 or more"
+                    )));
+                }
+                if rows > *most {
+                    return Err(Refusal::Value(format!(
+                        "{rows} is past the limit of {most}: read in pages"
+                    )));
+                }
+                Ok(Value::Int(rows))
+            }
+            Code::Constant(constant) => Ok(constant.clone()),
+        }
+    }
+}
+
+/// All slots of one statement, in the order of its placeholders.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots {
+    slots: Box<[Slot]>,
+    /// Slot i reads parameter i, so that one pass without look-ahead fills them.
+    sequential: bool,
+}
+
+impl Slots {
+    pub(crate) fn new(slots: Vec<Slot>) -> Slots {
+        let sequential = slots
+            .iter()
+            .enumerate()
+            .all(|(at, slot)| slot.param as usize == at && !matches!(slot.code, Code::Constant(_)));
+        Slots {
+            slots: slots.into(),
+            sequential,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Slot> {
+        self.slots.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Reads a whole call: an array of exactly `count` parameters and nothing after it.
+    pub(crate) fn bind(&self, params: &[u8], count: u32) -> Result<Vec<Value>, QueryError> {
+        let mut decoder = Decoder::new(params);
+        open(&mut decoder, u64::from(count), "parameters")?;
+        let values = self.take(&mut decoder, count)?;
+        close(&decoder)?;
+        Ok(values)
+    }
+
+    /// Reads the `count` items that come next.
+    pub(crate) fn take(
+        &self,
+        decoder: &mut Decoder<'_>,
+        count: u32,
+    ) -> Result<Vec<Value>, QueryError> {
+        let mut values = Vec::with_capacity(self.slots.len());
+        if self.sequential && self.slots.len() == count as usize {
+            for slot in &self.slots {
+                values.push(slot.fill(decoder)?);
+            }
+            return Ok(values);
+        }
+        let items = Items::scan(decoder, count)?;
+        items.fill(self, &mut values)?;
+        Ok(values)
+    }
+}
+
+/// Where each parameter of a call begins; for statements that read some twice or out of order.
+#[derive(Debug)]
+pub(crate) struct Items<'b> {
+    input: &'b [u8],
+    starts: Vec<usize>,
+}
+
+impl<'b> Items<'b> {
+    /// Walks over the next `count` items.
+    pub(crate) fn scan(decoder: &mut Decoder<'b>, count: u32) -> Result<Items<'b>, QueryError> {
+        let input = decoder.input();
+        let mut starts = Vec::with_capacity((count as usize).min(input.len()));
+        let mut at = decoder.position();
+        for index in 0..count {
+            starts.push(at);
+            at = item_end(input, at, true).ok_or_else(|| {
+                QueryError::bad(format!(
+                    "parameter {index} is not a CBOR scalar or array of scalars"
+                ))
+            })?;
+        }
+        decoder.set_position(at);
+        Ok(Items { input, starts })
+    }
+
+    /// Fills each of `slots` from the item it names.
+    pub(crate) fn fill(&self, slots: &Slots, values: &mut Vec<Value>) -> Result<(), QueryError> {
+        for slot in &slots.slots {
+            if let Code::Constant(constant) = &slot.code {
+                values.push(constant.clone());
+                continue;
+            }
+            let Some(start) = self.starts.get(slot.param as usize) else {
+                return Err(QueryError::bad(format!(
+                    "parameter {} is missing",
+                    slot.param
+                )));
+            };
+            let mut decoder = Decoder::new(self.input);
+            decoder.set_position(*start);
+            values.push(slot.fill(&mut decoder)?);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the head of an array that must have `count` items.
+pub(crate) fn open(decoder: &mut Decoder<'_>, count: u64, what: &str) -> Result<(), QueryError> {
+    match decoder.array() {
+        Ok(Some(got)) if got == count && got <= MAX_PARAMS => Ok(()),
+        Ok(Some(got)) => Err(QueryError::bad(format!(
+            "{count} {what} are due, {got} came"
+        ))),
+        Ok(None) => Err(QueryError::bad(format!(
+            "{what}: the array must be of definite length"
+        ))),
+        Err(_) => Err(QueryError::bad(format!("{what} are not a CBOR array"))),
+    }
+}
+
+/// Checks that nothing follows.
+pub(crate) fn close(decoder: &Decoder<'_>) -> Result<(), QueryError> {
+    let left = decoder.input().len().saturating_sub(decoder.position());
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(QueryError::bad(format!(
+            "{left} bytes follow the parameters"
+        )))
+    }
+}
+
+/// Where the item at `at` ends. Arrays may hold scalars only; tags, maps and indefinite lengths have no end here.
+fn item_end(input: &[u8], at: usize, arrays: bool) -> Option<usize> {
+    let head = *input.get(at)?;
+    let (argument, after) = match head & 0x1f {
+        small @ 0..=23 => (u64::from(small), at + 1),
+        size @ 24..=27 => {
+            let length = 1_usize << (size - 24);
+            let bytes = input.get(at + 1..at + 1 + length)?;
+            (
+                bytes
+                    .iter()
+                    .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)),
+                at + 1 + length,
+            )
+        }
+        _ => return None,
+    };
+    match head >> 5 {
+        0 | 1 | 7 => Some(after),
+        2 | 3 => {
+            let end = after.checked_add(usize::try_from(argument).ok()?)?;
+            (end <= input.len()).then_some(end)
+        }
+        4 if arrays => {
+            let mut at = after;
+            for _ in 0..argument {
+                at = item_end(input, at, false)?;
+            }
+            Some(at)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,561 @@
+//! Checks what `describe` sent. Nothing of it is trusted.
+
+use std::collections::{HashMap, HashSet};
+
+use covet_db::Value;
+use minicbor::decode::Decoder;
+
+use super::{Catalog, Entry, Key, KeyColumn};
+use crate::SchemaError;
+use crate::decimal::MAX_DIGITS;
+use crate::schema::{Field, Index, Kind, Model, OnDelete};
+
+/// Most models of a plugin.
+pub const MAX_MODELS: usize = 256;
+/// Most fields of a model.
+pub const MAX_FIELDS: usize = 256;
+/// Most indexes of a model, besides those of single fields.
+pub const MAX_INDEXES: usize = 64;
+/// Most columns of an index or an ordering.
+pub const MAX_INDEX_COLUMNS: usize = 16;
+/// Longest name of a model, table, field, column or index: PostgreSQL cuts at 63 bytes.
+pub const MAX_NAME: usize = 63;
+/// Longest `varchar`, characters.
+pub const MAX_VARCHAR: u32 = 65_535;
+/// Most values of an enumeration.
+pub const MAX_ENUM_VALUES: usize = 1_000;
+/// Longest value of an enumeration, characters.
+pub const MAX_ENUM_VALUE: usize = 255;
+/// Largest default, bytes of CBOR.
+pub const MAX_DEFAULT: usize = 64 * 1024;
+
+/// Tables whose names begin so belong to the database or to Covet.
+const RESERVED: [&str; 2] = ["sqlite_", "covet_"];
+
+type Checked<T> = Result<T, SchemaError>;
+
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+fn fault(model: &Model, reason: impl Into<String>) -> SchemaError {
+    SchemaError {
+        model: cut(&model.name),
+        field: None,
+        reason: reason.into(),
+    }
+}
+
+fn field_fault(model: &Model, field: &Field, reason: impl Into<String>) -> SchemaError {
+    SchemaError {
+        model: cut(&model.name),
+        field: Some(cut(&field.name)),
+        reason: reason.into(),
+    }
+}
+
+/// `^[A-Za-z_][A-Za-z0-9_]*$`, 1 to 63 bytes.
+fn check_name(what: &str, name: &str) -> Result<(), String> {
+    if name.len() > MAX_NAME {
+        return Err(format!(
+            "{what} {:?}… has {} bytes, at most {MAX_NAME} fit: shorten it",
+            cut(name),
+            name.len()
+        ));
+    }
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        return Err(format!(
+            "{what} {name:?} is no name: use letters, digits and _, and begin with a letter or _"
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn check(models: Vec<Model>) -> Checked<Catalog> {
+    if models.len() > MAX_MODELS {
+        return Err(SchemaError {
+            model: String::new(),
+            field: None,
+            reason: format!(
+                "a plugin has at most {MAX_MODELS} models, this one has {}: split it",
+                models.len()
+            ),
+        });
+    }
+    let mut by_name = HashMap::with_capacity(models.len());
+    let mut tables: HashMap<String, usize> = HashMap::with_capacity(models.len());
+    for (index, model) in models.iter().enumerate() {
+        check_name("the model's name", &model.name).map_err(|reason| fault(model, reason))?;
+        check_name("table", &model.table).map_err(|reason| fault(model, reason))?;
+        let table = model.table.to_ascii_lowercase();
+        if let Some(prefix) = RESERVED.iter().find(|prefix| table.starts_with(**prefix)) {
+            return Err(fault(
+                model,
+                format!(
+                    "table {:?}: names that begin with {prefix} are reserved, choose another",
+                    model.table
+                ),
+            ));
+        }
+        if by_name.insert(model.name.clone(), index).is_some() {
+            return Err(fault(model, "two models have this name: rename one"));
+        }
+        if let Some(other) = tables.insert(table, index) {
+            let other = models
+                .get(other)
+                .map(|other| other.name.clone())
+                .unwrap_or_default();
+            return Err(fault(
+                model,
+                format!("table {:?} is {other}'s already: name another", model.table),
+            ));
+        }
+    }
+    let mut entries = Vec::with_capacity(models.len());
+    // SQLite keeps tables and indexes in one namespace.
+    let mut index_names: HashSet<String> = tables.keys().cloned().collect();
+    for model in &models {
+        entries.push(check_model(model, &models, &by_name, &mut index_names)?);
+    }
+    let mut references: Vec<(usize, usize, usize)> = Vec::new();
+    for (from, entry) in entries.iter().enumerate() {
+        for (field, to) in entry.relations.iter().enumerate() {
+            references.extend(to.map(|to| (to, from, field)));
+        }
+    }
+    for (to, from, field) in references {
+        if let Some(entry) = entries.get_mut(to) {
+            entry.referenced_by.push((from, field));
+        }
+    }
+    Ok(Catalog { entries, by_name })
+}
+
+fn check_model(
+    model: &Model,
+    models: &[Model],
+    by_name: &HashMap<String, usize>,
+    index_names: &mut HashSet<String>,
+) -> Checked<Entry> {
+    if model.fields.is_empty() {
+        return Err(fault(
+            model,
+            "has no fields: give it a primary key, as `id: Id<Self>`",
+        ));
+    }
+    if model.fields.len() > MAX_FIELDS {
+        return Err(fault(
+            model,
+            format!(
+                "has {} fields, at most {MAX_FIELDS} fit: split it",
+                model.fields.len()
+            ),
+        ));
+    }
+    let mut fields = HashMap::with_capacity(model.fields.len());
+    let mut columns = HashSet::with_capacity(model.fields.len());
+    let mut relations = Vec::with_capacity(model.fields.len());
+    let mut defaults = Vec::with_capacity(model.fields.len());
+    for (index, field) in model.fields.iter().enumerate() {
+        check_name("field", &field.name).map_err(|reason| field_fault(model, field, reason))?;
+        check_name("column", &field.column).map_err(|reason| field_fault(model, field, reason))?;
+        if fields.insert(field.name.clone(), index).is_some() {
+            return Err(field_fault(
+                model,
+                field,
+                "two fields have this name: rename one",
+            ));
+        }
+        if !columns.insert(field.column.to_ascii_lowercase()) {
+            return Err(field_fault(
+                model,
+                field,
+                format!("two fields have the column {:?}: rename one", field.column),
+            ));
+        }
+        check_kind(&field.kind).map_err(|reason| field_fault(model, field, reason))?;
+        check_key_field(model, field)?;
+        relations.push(check_relation(model, field, models, by_name)?);
+        defaults.push(check_default(model, field)?);
+    }
+    let mut primary = model
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.primary_key);
+    let Some((primary_key, _)) = primary.next() else {
+        return Err(fault(
+            model,
+            "has no primary key: mark one field, as `id: Id<Self>`",
+        ));
+    };
+    if let Some((_, second)) = primary.next() {
+        return Err(field_fault(
+            model,
+            second,
+            "is a second primary key: keep one, and make the other unique",
+        ));
+    }
+    let mut entry = Entry {
+        model: model.clone(),
+        primary_key,
+        relations,
+        defaults,
+        keys: Vec::new(),
+        referenced_by: Vec::new(),
+        fields,
+    };
+    check_ordering(&entry)?;
+    entry.keys = check_indexes(&entry, index_names)?;
+    Ok(entry)
+}
+
+fn check_kind(kind: &Kind) -> Result<(), String> {
+    match kind {
+        Kind::Decimal(spec) if spec.digits == 0 || spec.digits > MAX_DIGITS => Err(format!(
+            "a decimal has 1 to {MAX_DIGITS} digits, not {}",
+            spec.digits
+        )),
+        Kind::Decimal(spec) if spec.scale > spec.digits => Err(format!(
+            "a decimal of {} digits can't have {} behind the point: lower the scale or add digits",
+            spec.digits, spec.scale
+        )),
+        Kind::Varchar(0) => Err("varchar(0) holds nothing: give a length of 1 or more".to_owned()),
+        Kind::Varchar(limit) if *limit > MAX_VARCHAR => Err(format!(
+            "varchar({limit}) is past the limit of {MAX_VARCHAR}: use text"
+        )),
+        Kind::Enumeration(values) => {
+            if values.is_empty() {
+                return Err(
+                    "an enumeration without values holds nothing: name one at least".to_owned(),
+                );
+            }
+            if values.len() > MAX_ENUM_VALUES {
+                return Err(format!(
+                    "an enumeration has at most {MAX_ENUM_VALUES} values, this one has {}: make it a model",
+                    values.len()
+                ));
+            }
+            let mut seen = HashSet::with_capacity(values.len());
+            for value in values {
+                if value.chars().count() > MAX_ENUM_VALUE || value.contains('\0') {
+                    return Err(format!(
+                        "value {:?} of the enumeration: at most {MAX_ENUM_VALUE} characters, no NUL",
+                        cut(value)
+                    ));
+                }
+                if !seen.insert(value) {
+                    return Err(format!(
+                        "value {value:?} stands twice in the enumeration: remove one"
+                    ));
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_key_field(model: &Model, field: &Field) -> Checked<()> {
+    let refuse = |reason: &str| Err(field_fault(model, field, reason));
+    if field.auto_increment && !(field.primary_key && field.kind == Kind::Int64) {
+        return refuse("auto-increment goes with a primary key of kind int64 only");
+    }
+    if field.auto_increment && field.references.is_some() {
+        return refuse("a relation is not numbered by the database: drop auto-increment");
+    }
+    if field.primary_key && field.nullable {
+        return refuse("a primary key can't be nullable: drop one of the two");
+    }
+    if (field.primary_key || field.unique)
+        && matches!(field.kind, Kind::Json | Kind::Float32 | Kind::Float64)
+    {
+        return refuse(
+            "json and floats have no dependable equality: use another kind for a unique field",
+        );
+    }
+    if field.primary_key && matches!(field.kind, Kind::Boolean) {
+        return refuse("a boolean primary key holds two rows at most: use another kind");
+    }
+    Ok(())
+}
+
+fn check_relation(
+    model: &Model,
+    field: &Field,
+    models: &[Model],
+    by_name: &HashMap<String, usize>,
+) -> Checked<Option<usize>> {
+    let Some(relation) = &field.references else {
+        return Ok(None);
+    };
+    let found = by_name
+        .get(&relation.model)
+        .and_then(|index| Some((*index, models.get(*index)?)));
+    let Some((index, target)) = found else {
+        return Err(field_fault(
+            model,
+            field,
+            format!(
+                "points to model {:?}, which this plugin doesn't have: add it to `models`",
+                cut(&relation.model)
+            ),
+        ));
+    };
+    if let Some(key) = target.fields.iter().find(|key| key.primary_key)
+        && key.kind != field.kind
+    {
+        return Err(field_fault(
+            model,
+            field,
+            format!(
+                "is {}, but the primary key of {} is {}: give both the same kind",
+                field.kind.label(),
+                cut(&target.name),
+                key.kind.label()
+            ),
+        ));
+    }
+    if relation.on_delete == OnDelete::SetNull && !field.nullable {
+        return Err(field_fault(
+            model,
+            field,
+            "on-delete set-null needs a nullable field: make it nullable or choose cascade",
+        ));
+    }
+    Ok(Some(index))
+}
+
+fn check_default(model: &Model, field: &Field) -> Checked<Option<Value>> {
+    let Some(bytes) = &field.default else {
+        return Ok(None);
+    };
+    let refuse = |reason: String| Err(field_fault(model, field, reason));
+    if field.auto_increment {
+        return refuse("the database numbers this field: drop its default".to_owned());
+    }
+    if bytes.len() > MAX_DEFAULT {
+        return refuse(format!(
+            "its default has {} bytes, at most {MAX_DEFAULT} fit: set it when you create",
+            bytes.len()
+        ));
+    }
+    if matches!(bytes.as_slice(), [0xf6 | 0xf7]) {
+        return if field.nullable {
+            Ok(None)
+        } else {
+            refuse("its default is null, but it isn't nullable".to_owned())
+        };
+    }
+    let mut decoder = Decoder::new(bytes);
+    match crate::bind::store(&field.kind, &mut decoder) {
+        Ok(_) if decoder.position() != bytes.len() => {
+            refuse("its default is more than one CBOR item".to_owned())
+        }
+        Ok(Value::Text(text)) if text.contains('\0') => {
+            refuse("its default contains NUL, which SQL text can't".to_owned())
+        }
+        Ok(value) => Ok(Some(value)),
+        Err(crate::bind::Refusal::Misfit(what) | crate::bind::Refusal::Value(what)) => refuse(
+            format!("its default doesn't fit {}: {what}", field.kind.label()),
+        ),
+    }
+}
+
+fn check_ordering(entry: &Entry) -> Checked<()> {
+    let model = &entry.model;
+    if model.ordering.len() > MAX_INDEX_COLUMNS {
+        return Err(fault(
+            model,
+            format!(
+                "ordering has {} fields, at most {MAX_INDEX_COLUMNS} fit",
+                model.ordering.len()
+            ),
+        ));
+    }
+    for column in &model.ordering {
+        if entry.field_index(&column.field).is_none() {
+            return Err(fault(
+                model,
+                format!(
+                    "ordering names field {:?}, which the model doesn't have: {}",
+                    cut(&column.field),
+                    known(entry)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn known(entry: &Entry) -> String {
+    let names: Vec<&str> = entry
+        .model
+        .fields
+        .iter()
+        .take(12)
+        .map(|field| field.name.as_str())
+        .collect();
+    format!("it has {}", names.join(", "))
+}
+
+/// Resolves the model's indexes and adds those of single fields: keys as the planner and the DDL see them.
+fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Checked<Vec<Key>> {
+    let model = &entry.model;
+    if model.indexes.len() > MAX_INDEXES {
+        return Err(fault(
+            model,
+            format!(
+                "has {} indexes, at most {MAX_INDEXES} fit",
+                model.indexes.len()
+            ),
+        ));
+    }
+    let single = |field: usize| {
+        vec![KeyColumn {
+            field,
+            descending: false,
+        }]
+    };
+    let mut keys = vec![Key {
+        name: String::new(),
+        columns: single(entry.primary_key),
+        unique: true,
+    }];
+    for (at, field) in model.fields.iter().enumerate() {
+        if field.unique && !field.primary_key {
+            keys.push(Key {
+                name: String::new(),
+                columns: single(at),
+                unique: true,
+            });
+        }
+    }
+    for index in &model.indexes {
+        let columns = check_index(entry, index)?;
+        let name = if index.name.is_empty() {
+            derived_name(entry, &columns)
+        } else {
+            index.name.clone()
+        };
+        check_name("index", &name).map_err(|reason| fault(model, reason))?;
+        let lower = name.to_ascii_lowercase();
+        if RESERVED.iter().any(|prefix| lower.starts_with(prefix)) {
+            return Err(fault(
+                model,
+                format!("index {name:?}: names that begin with sqlite_ or covet_ are reserved"),
+            ));
+        }
+        if !names.insert(lower) {
+            return Err(fault(
+                model,
+                format!("index {name:?}: a table or another index has this name, choose another"),
+            ));
+        }
+        keys.push(Key {
+            name,
+            columns,
+            unique: index.unique,
+        });
+    }
+    // A relation is walked from both ends, so it has an index whether asked for or not; one that begins with it serves.
+    for (at, field) in model.fields.iter().enumerate() {
+        let wanted = field.indexed || field.references.is_some();
+        let served = keys
+            .iter()
+            .any(|key| key.columns.first().is_some_and(|first| first.field == at));
+        if wanted && !served {
+            let columns = single(at);
+            let mut name = derived_name(entry, &columns);
+            if !names.insert(name.to_ascii_lowercase()) {
+                name = shortened(&format!("{name}_field"));
+                if !names.insert(name.to_ascii_lowercase()) {
+                    return Err(field_fault(
+                        model,
+                        field,
+                        format!("its index {name:?} meets another of that name: rename that"),
+                    ));
+                }
+            }
+            keys.push(Key {
+                name,
+                columns,
+                unique: false,
+            });
+        }
+    }
+    Ok(keys)
+}
+
+fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
+    let model = &entry.model;
+    if index.columns.is_empty() || index.columns.len() > MAX_INDEX_COLUMNS {
+        return Err(fault(
+            model,
+            format!(
+                "an index has 1 to {MAX_INDEX_COLUMNS} fields, {:?} has {}",
+                cut(&index.name),
+                index.columns.len()
+            ),
+        ));
+    }
+    let mut columns: Vec<KeyColumn> = Vec::with_capacity(index.columns.len());
+    for column in &index.columns {
+        let Some(field) = entry.field_index(&column.field) else {
+            return Err(fault(
+                model,
+                format!(
+                    "an index names field {:?}, which the model doesn't have: {}",
+                    cut(&column.field),
+                    known(entry)
+                ),
+            ));
+        };
+        if columns.iter().any(|before| before.field == field) {
+            return Err(fault(
+                model,
+                format!("an index names field {:?} twice: remove one", column.field),
+            ));
+        }
+        columns.push(KeyColumn {
+            field,
+            descending: column.descending,
+        });
+    }
+    Ok(columns)
+}
+
+fn derived_name(entry: &Entry, columns: &[KeyColumn]) -> String {
+    let mut name = format!("idx_{}", entry.model.table);
+    for column in columns {
+        name.push('_');
+        name.push_str(
+            entry
+                .field(column.field)
+                .map(|field| field.column.as_str())
+                .unwrap_or_default(),
+        );
+        if column.descending {
+            name.push_str("_desc");
+        }
+    }
+    shortened(&name)
+}
+
+/// Cuts a derived name to the limit; a hash of the whole keeps two long ones apart, the same at every start.
+fn shortened(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    // FNV-1a, 64 bits: stable across versions of compiler and library, unlike the hashers of std.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let head: String = name.chars().take(MAX_NAME - 17).collect();
+    format!("{head}_{hash:016x}")
+}

@@ -1,0 +1,398 @@
+//! Insert, update, delete and get-or-create.
+
+use std::collections::BTreeSet;
+
+use covet_db::{Access, Group, InsertKey, Statement};
+use sea_query::{Alias, Expr, ExprTrait, InsertStatement, OnConflict, Query, SelectStatement};
+
+use super::filter::{Filtered, filter};
+use super::path::{Scope, find};
+use super::query::{self, Text, placeholder};
+use super::{Made, Step};
+use crate::QueryError;
+use crate::bind::Code;
+use crate::catalog::{Catalog, Entry};
+use crate::dialect::Words;
+use crate::schema::{Kind, OnDelete};
+use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
+
+/// Most rows of one insert.
+pub const MAX_INSERT_ROWS: u64 = 50_000;
+
+pub(super) fn insert(
+    catalog: &Catalog,
+    words: &dyn Words,
+    root: usize,
+    shape: &Insert,
+) -> Result<Made, QueryError> {
+    let (text, key) = insert_text(catalog, words, root, shape, 0)?;
+    let params = shape.fields.len() as u32;
+    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
+    let step = Step::Insert {
+        statement,
+        slots: text.slots,
+        many: shape.many,
+        key,
+    };
+    Ok(Made {
+        step,
+        params,
+        reads: BTreeSet::new(),
+        writes: BTreeSet::from([root]),
+    })
+}
+
+/// The text of an insert whose values begin at parameter `first`.
+fn insert_text(
+    catalog: &Catalog,
+    words: &dyn Words,
+    root: usize,
+    shape: &Insert,
+    first: u32,
+) -> Result<(Text, InsertKey), QueryError> {
+    let mut scope = Scope::new(catalog, root, "t0")?;
+    let entry = scope.root;
+    if shape.fields.len() > entry.model.fields.len() {
+        return Err(QueryError::bad(format!(
+            "an insert into {} names {} fields, it has {}",
+            entry.model.name,
+            shape.fields.len(),
+            entry.model.fields.len()
+        )));
+    }
+    let mut given = BTreeSet::new();
+    let mut statement = Query::insert();
+    statement.into_table(Alias::new(entry.model.table.as_str()));
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    let mut key = InsertKey::Generated;
+    for (at, name) in shape.fields.iter().enumerate() {
+        let index = find(entry, name)?;
+        if !given.insert(index) {
+            return Err(QueryError::bad(format!(
+                "an insert into {} names {name} twice: remove one",
+                entry.model.name
+            )));
+        }
+        if index == entry.primary_key {
+            key = InsertKey::Param(at);
+        }
+        let Some(field) = entry.field(index) else {
+            continue;
+        };
+        columns.push(Alias::new(field.column.as_str()));
+        let label = &field.name;
+        values.push(placeholder(scope.slot(
+            first + at as u32,
+            Code::Store,
+            &field.kind,
+            field.nullable,
+            label,
+        )));
+    }
+    demand_required(entry, &given)?;
+    if columns.is_empty() {
+        statement.or_default_values();
+    } else {
+        statement.columns(columns);
+        fill(&mut statement, values)?;
+    }
+    if shape.ignore_conflicts {
+        statement.on_conflict(OnConflict::new().do_nothing().to_owned());
+    }
+    let text = query::text(&mut scope, words.insert(&statement));
+    Ok((text, key))
+}
+
+fn fill(statement: &mut InsertStatement, values: Vec<Expr>) -> Result<(), QueryError> {
+    statement
+        .values(values)
+        .map(|_| ())
+        .map_err(|fault| QueryError::bad(fault.to_string()))
+}
+
+/// Every field must be given, or have a default, or be nullable, or be numbered by the database.
+fn demand_required(entry: &Entry, given: &BTreeSet<usize>) -> Result<(), QueryError> {
+    let missing: Vec<&str> = entry
+        .model
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(index, field)| {
+            let defaulted =
+                entry.defaults.get(*index).is_some_and(Option::is_some) && !field.primary_key;
+            !given.contains(index) && !field.nullable && !field.auto_increment && !defaulted
+        })
+        .map(|(_, field)| field.name.as_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(QueryError::bad(format!(
+        "an insert into {} misses {}: give values, or declare a default",
+        entry.model.name,
+        missing.join(", ")
+    )))
+}
+
+pub(super) fn update(
+    catalog: &Catalog,
+    words: &dyn Words,
+    root: usize,
+    shape: &Update,
+) -> Result<Made, QueryError> {
+    let (text, params, reads) =
+        narrowed(catalog, root, &shape.filter, words, |scope, condition| {
+            let entry = scope.root;
+            if shape.assignments.is_empty() {
+                return Err(QueryError::bad(format!(
+                    "an update of {} changes nothing: assign a field",
+                    entry.model.name
+                )));
+            }
+            let mut statement = Query::update();
+            statement.table(Alias::new(entry.model.table.as_str()));
+            let mut assigned = BTreeSet::new();
+            for assignment in &shape.assignments {
+                let index = find(entry, &assignment.field)?;
+                if !assigned.insert(index) {
+                    return Err(QueryError::bad(format!(
+                        "an update assigns {} twice: remove one",
+                        assignment.field
+                    )));
+                }
+                let Some(field) = entry.field(index) else {
+                    continue;
+                };
+                let value = assigned_value(scope, words, index, assignment)?;
+                statement.value(Alias::new(field.column.as_str()), value);
+            }
+            statement.and_where_option(condition);
+            Ok(words.update(&statement))
+        })?;
+    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
+    let step = Step::Execute {
+        statement,
+        slots: text.slots,
+    };
+    Ok(Made {
+        step,
+        params,
+        reads,
+        writes: BTreeSet::from([root]),
+    })
+}
+
+fn assigned_value(
+    scope: &mut Scope<'_>,
+    words: &dyn Words,
+    index: usize,
+    assignment: &Assignment,
+) -> Result<Expr, QueryError> {
+    let entry = scope.root;
+    let column = scope.own_column(0, index, assignment.field.clone())?;
+    let (field, kind) = (column.field, &column.field.kind);
+    if field.primary_key {
+        return Err(QueryError::bad(format!(
+            "{}.{} is the primary key, which never changes: create a row with the new key and delete this one",
+            entry.model.name, field.name
+        )));
+    }
+    let change = assignment.change;
+    if change == Change::Set {
+        return Ok(placeholder(scope.slot(
+            assignment.param,
+            Code::Store,
+            kind,
+            field.nullable,
+            &field.name,
+        )));
+    }
+    let refuse = |why: &str| {
+        Err(QueryError::bad(format!(
+            "{}.{} ({}): {} {why}",
+            entry.model.name,
+            field.name,
+            kind.label(),
+            change.label()
+        )))
+    };
+    if field.references.is_some() {
+        return refuse("makes no sense for a relation: set it");
+    }
+    match kind {
+        Kind::Decimal(spec) if spec.digits > covet_db::INTEGER_DIGITS => {
+            return refuse("works up to 18 digits: read, compute and set in a transaction");
+        }
+        Kind::Int16
+        | Kind::Int32
+        | Kind::Int64
+        | Kind::Float32
+        | Kind::Float64
+        | Kind::Decimal(_)
+        | Kind::Duration => {}
+        Kind::Datetime | Kind::Date if change != Change::Multiply => {}
+        _ => return refuse("needs a number, a duration or a date: set it"),
+    }
+    // A sum past the field's kind fails the column's check, see `ddl`.
+    let mut operand =
+        || placeholder(scope.slot(assignment.param, Code::Delta, kind, false, &field.name));
+    Ok(match (change, kind) {
+        (Change::Multiply, Kind::Decimal(spec)) => {
+            words.decimal_product(column.expr, &mut operand, spec.scale)
+        }
+        (Change::Multiply, _) => column.expr.mul(operand()),
+        (Change::Subtract, _) => column.expr.sub(operand()),
+        _ => column.expr.add(operand()),
+    })
+}
+
+pub(super) fn delete(
+    catalog: &Catalog,
+    words: &dyn Words,
+    root: usize,
+    nodes: &[Node],
+) -> Result<Made, QueryError> {
+    let (text, params, reads) = narrowed(catalog, root, nodes, words, |scope, condition| {
+        let mut statement = Query::delete();
+        statement.from_table(Alias::new(scope.root.model.table.as_str()));
+        statement.and_where_option(condition);
+        Ok(words.delete(&statement))
+    })?;
+    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
+    let step = Step::Execute {
+        statement,
+        slots: text.slots,
+    };
+    Ok(Made {
+        step,
+        params,
+        reads,
+        writes: cascade(catalog, root),
+    })
+}
+
+/// The model and all whose rows a delete may take along or set to null.
+fn cascade(catalog: &Catalog, root: usize) -> BTreeSet<usize> {
+    let mut written = BTreeSet::from([root]);
+    let mut deleted = vec![root];
+    let mut seen = BTreeSet::from([root]);
+    while let Some(at) = deleted.pop() {
+        let Some(entry) = catalog.entry(at) else {
+            continue;
+        };
+        for (model, field) in &entry.referenced_by {
+            let on_delete = catalog
+                .entry(*model)
+                .and_then(|entry| entry.field(*field))
+                .and_then(|field| field.references.as_ref())
+                .map(|relation| relation.on_delete);
+            if matches!(on_delete, Some(OnDelete::Cascade | OnDelete::SetNull)) {
+                written.insert(*model);
+            }
+            if on_delete == Some(OnDelete::Cascade) && seen.insert(*model) {
+                deleted.push(*model);
+            }
+        }
+    }
+    written
+}
+
+type Built = (String, sea_query::Values);
+
+/// Plans the filter of an update or delete on the table itself, or, where it spans relations, as
+/// `WHERE pk IN (SELECT …)`: no dialect joins in both statements alike.
+fn narrowed<'c>(
+    catalog: &'c Catalog,
+    root: usize,
+    nodes: &[Node],
+    words: &dyn Words,
+    build: impl Fn(&mut Scope<'c>, Option<Expr>) -> Result<Built, QueryError>,
+) -> Result<(Text, u32, BTreeSet<usize>), QueryError> {
+    let table = catalog
+        .entry(root)
+        .map(|entry| entry.model.table.as_str())
+        .unwrap_or_default();
+    let mut scope = Scope::new(catalog, root, table)?;
+    let Filtered { condition, .. } = filter(&mut scope, words, nodes)?;
+    if !scope.has_joins() {
+        let built = build(&mut scope, condition)?;
+        let params = scope.count_params()?;
+        let reads = scope.models();
+        return Ok((query::text(&mut scope, built), params, reads));
+    }
+    let mut inner = Scope::new(catalog, root, "t0")?;
+    let Filtered { condition, .. } = filter(&mut inner, words, nodes)?;
+    let key = inner.own_column(0, inner.root.primary_key, String::new())?;
+    let mut select: SelectStatement = Query::select();
+    select.expr(key.expr);
+    select.and_where_option(condition);
+    inner.from(&mut select)?;
+    let reads = inner.models();
+    // The scope goes on with the placeholders of the inner query, under the table's own name.
+    let mut outer = inner.outside(table);
+    let key = outer.own_column(0, outer.root.primary_key, String::new())?;
+    let built = build(&mut outer, Some(key.expr.in_subquery(select)))?;
+    let params = outer.count_params()?;
+    Ok((query::text(&mut outer, built), params, reads))
+}
+
+pub(super) fn get_or_create(
+    catalog: &Catalog,
+    words: &dyn Words,
+    root: usize,
+    shape: &GetOrCreate,
+) -> Result<Made, QueryError> {
+    if shape.create.many || shape.create.ignore_conflicts {
+        return Err(QueryError::bad(
+            "get-or-create stores one row: `many` and `ignore-conflicts` must be false",
+        ));
+    }
+    let mut scope = Scope::new(catalog, root, "t0")?;
+    let mut statement = Query::select();
+    let columns = own_columns(&scope, &mut statement)?;
+    let Filtered { condition, .. } = filter(&mut scope, words, &shape.filter)?;
+    statement.and_where_option(condition);
+    let first = scope.count_params()?;
+    // Two tell "more than one" from "one".
+    statement.limit(query::constant(&mut scope, 2));
+    scope.from(&mut statement)?;
+    let reads = scope.models();
+    let find = query::text(&mut scope, words.select(&statement));
+
+    let (insert, key) = insert_text(catalog, words, root, &shape.create, first)?;
+
+    let mut scope = Scope::new(catalog, root, "t0")?;
+    let mut statement = Query::select();
+    own_columns(&scope, &mut statement)?;
+    let by = scope.own_column(0, scope.root.primary_key, String::new())?;
+    let slot = scope.slot(0, Code::Store, &by.field.kind, false, &by.field.name);
+    statement.and_where(by.expr.eq(placeholder(slot)));
+    scope.from(&mut statement)?;
+    let reload = query::text(&mut scope, words.select(&statement));
+
+    let step = Step::GetOrCreate {
+        find: Statement::new(find.sql, vec![columns.clone()], Access::Read),
+        find_slots: find.slots,
+        insert: Statement::new(insert.sql, Vec::new(), Access::Write),
+        insert_slots: insert.slots,
+        reload: Statement::new(reload.sql, vec![columns], Access::ShortRead),
+        key,
+    };
+    let params = first + shape.create.fields.len() as u32;
+    Ok(Made {
+        step,
+        params,
+        reads,
+        writes: BTreeSet::from([root]),
+    })
+}
+
+fn own_columns(scope: &Scope<'_>, statement: &mut SelectStatement) -> Result<Group, QueryError> {
+    let mut kinds = Vec::with_capacity(scope.root.model.fields.len());
+    for index in 0..scope.root.model.fields.len() {
+        let column = scope.own_column(0, index, String::new())?;
+        kinds.push(column.field.kind.storage());
+        statement.expr(column.expr);
+    }
+    Ok(Group::flat(kinds))
+}

@@ -1,0 +1,69 @@
+//! What a store holds beside the guest itself.
+
+use std::{sync::Arc, time::Instant};
+
+use wasmtime::component::{HasData, ResourceTable};
+
+use crate::{generation::Generation, limits::MAX_RESOURCES, memory::Meter, wasi::Wasi};
+
+/// The data of one store, thus of one instance.
+pub(crate) struct State {
+    pub generation: Arc<Generation>,
+    /// Transactions, leases, and what WASI hands out.
+    pub table: ResourceTable,
+    /// Made when the guest first touches WASI: most requests never do.
+    pub wasi: Option<Box<Wasi>>,
+    pub memory: Meter,
+    /// `describe` runs: every import answers `denied`.
+    pub withheld: bool,
+    /// The route being served, for logs.
+    pub route: u32,
+    /// When the current request, or the current chunk of a stream, must be done.
+    pub deadline: Instant,
+    /// Processor time left, in ticks; see `epochs`.
+    pub ticks_left: u32,
+    pub queries_left: u32,
+}
+
+impl State {
+    pub fn new(generation: Arc<Generation>) -> State {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let memory = Meter::new(Arc::clone(&generation.engine.budget), generation.limits.memory);
+        let deadline = generation.engine.clock.deadline(generation.limits.deadline);
+        let ticks_left = generation.cpu_ticks;
+        State {
+            table,
+            wasi: None,
+            memory,
+            withheld: false,
+            route: 0,
+            deadline,
+            ticks_left,
+            queries_left: generation.limits.queries_per_request,
+            generation,
+        }
+    }
+
+    /// A new request begins.
+    pub fn begin(&mut self, route: u32, deadline: Instant) {
+        self.route = route;
+        self.deadline = deadline;
+        self.ticks_left = self.generation.cpu_ticks;
+        self.queries_left = self.generation.limits.queries_per_request;
+        self.memory.denied = false;
+    }
+
+    /// A chunk of a stream has moved: the next one has its own time.
+    pub fn chunk_moved(&mut self) {
+        self.deadline = self.generation.engine.clock.deadline(self.generation.limits.deadline);
+        self.ticks_left = self.generation.cpu_ticks;
+    }
+}
+
+/// How the imports get at the state.
+pub(crate) struct Imports;
+
+impl HasData for Imports {
+    type Data<'a> = &'a mut State;
+}

@@ -1,0 +1,3 @@
+//! The plugin that docs/tutorial.md ends with.
+
+include!(concat!(env!("OUT_DIR"), "/step_6.rs"));
