@@ -44,6 +44,13 @@ impl Series {
         self.samples.extend_from_slice(batches);
     }
 
+    /// The same for work that only computes: the round's figure is the median batch, so that the moments when this thread
+    /// did not run at all do not count. Not for writes: there, waiting is the work.
+    pub fn push_computing(&mut self, batches: &[f64]) {
+        self.rounds.push(median(batches));
+        self.samples.extend_from_slice(batches);
+    }
+
     pub fn median(&self) -> f64 {
         median(&self.rounds)
     }

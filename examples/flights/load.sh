@@ -12,9 +12,13 @@ data=$(dirname "$0")/data
 
 load() {
     echo "$1 → $url$2"
-    curl --silent --show-error --fail-with-body -X POST "$url$2" \
-        -H "authorization: Bearer $token" -H 'content-type: text/csv' --data-binary "@$data/$1"
-    echo
+    report=$(curl --silent --show-error --fail-with-body -X POST "$url$2" \
+        -H "authorization: Bearer $token" -H 'content-type: text/csv' --data-binary "@$data/$1") || {
+        echo "$report"
+        exit 1
+    }
+    # One finding a line.
+    echo "$report" | sed 's/\[{/[\n  {/g; s/},{/},\n  {/g'
 }
 
 load airports.csv /load/airports

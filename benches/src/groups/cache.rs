@@ -35,8 +35,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let key_of = |i: u64| &keys[(i.wrapping_mul(7919) % ENTRIES) as usize];
     let (mut host, mut raw) = (Series::default(), Series::default());
     for _ in 0..rounds {
-        host.push_batches(&timed(n, 1000, |i| Ok(ours.get(SPACE, key_of(i))?.context("a miss")?.len() as u64))?);
-        raw.push_batches(&timed(n, 1000, |i| Ok(moka.get(key_of(i)).context("a miss")?.len() as u64))?);
+        host.push_computing(&timed(n, 1000, |i| Ok(ours.get(SPACE, key_of(i))?.context("a miss")?.len() as u64))?);
+        raw.push_computing(&timed(n, 1000, |i| Ok(moka.get(key_of(i)).context("a miss")?.len() as u64))?);
     }
     let in_host = Row::compare_us("hit, in the host", &host, "moka, get", &raw).target(&[Target::AtMost(0.23)]);
 
@@ -46,8 +46,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let (mut seen, mut call) = (Series::default(), Series::default());
     in_guest(&server, "cache", n / 10, 1000)?;
     for _ in 0..rounds {
-        seen.push_batches(&in_guest(&server, "cache", n, 1000)?);
-        call.push_batches(&caller.calls(n, 1000)?);
+        seen.push_computing(&in_guest(&server, "cache", n, 1000)?);
+        call.push_computing(&caller.calls(n, 1000)?);
     }
     let in_guest = Row::compare_us("hit, seen from the guest", &seen, "raw wasmtime import, same value, nothing behind", &call)
         .target(&[Target::AtMost(0.6)]);

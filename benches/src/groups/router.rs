@@ -59,8 +59,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
         let path_of = |i: u64| paths[(i.wrapping_mul(7919) % EACH as u64) as usize].as_str();
         let (mut a, mut b) = (Series::default(), Series::default());
         for _ in 0..plan.rounds.max(5) {
-            a.push_batches(&timed(n, 1000, |i| ours(path_of(i)))?);
-            b.push_batches(&timed(n, 1000, |i| theirs(path_of(i)))?);
+            a.push_computing(&timed(n, 1000, |i| ours(path_of(i)))?);
+            b.push_computing(&timed(n, 1000, |i| theirs(path_of(i)))?);
         }
         rows.push(
             Row::compare_us(format!("match among 1,000 routes, {class}"), &a, "matchit alone", &b)

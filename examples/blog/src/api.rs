@@ -247,7 +247,7 @@ async fn store(mut post: Post, changes: Changes) -> Result<Entry> {
     post.body = changes.body.unwrap_or(post.body);
     post.published = changes.published.unwrap_or(post.published);
     if post.published {
-        post.published_at.get_or_insert_with(Utc::now);
+        post.published_at.get_or_insert_with(posts::now);
     }
     post.save().await?;
     let tags = match changes.tags {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use covet::chrono::SubsecRound;
 use covet::prelude::*;
 
 use crate::models::{Author, Comment, Post, PostTag, Tag};
@@ -166,7 +167,7 @@ pub async fn publish(id: Id<Post>, tags: &[String]) -> Result<Entry> {
             .get(id)
             .await?;
         post.published = true;
-        post.published_at.get_or_insert_with(Utc::now);
+        post.published_at.get_or_insert_with(now);
         post.save_fields((Post::published(), Post::published_at()))
             .await?;
         let tags = set_tags(&post, tags).await?;
@@ -210,6 +211,11 @@ pub async fn set_tags(post: &Post, names: &[String]) -> Result<Vec<Tag>> {
     });
     PostTag::objects().bulk_create(links).await?;
     Ok(tags)
+}
+
+/// To the microsecond, as a column holds it.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
 }
 
 /// `How to read a TIDE table` → `how-to-read-a-tide-table`; at most 80 characters.

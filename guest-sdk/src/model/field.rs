@@ -1,6 +1,6 @@
 //! The trait behind a model's fields, and the scalar types that implement it.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Timelike, Utc};
 use minicbor::Decoder;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -295,8 +295,9 @@ impl<T: Serialize + serde::de::DeserializeOwned> Field for Json<T> {
 impl<T: Serialize + serde::de::DeserializeOwned> Scalar for Json<T> {}
 
 impl Now for DateTime<Utc> {
+    /// To the microsecond, as it is stored: what `create` returns is what a later query finds.
     fn now() -> Self {
-        Utc::now()
+        Utc::now().trunc_subsecs(6)
     }
 }
 impl Now for NaiveDate {
@@ -306,7 +307,7 @@ impl Now for NaiveDate {
 }
 impl Now for NaiveTime {
     fn now() -> Self {
-        Utc::now().time()
+        Utc::now().time().trunc_subsecs(6)
     }
 }
 impl<T: Now + Field<Bare = T> + Scalar> Now for Option<T> {

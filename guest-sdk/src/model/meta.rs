@@ -195,7 +195,8 @@ impl FieldMeta {
                 (None, Some(_)) => format!("{}_id", self.name),
                 (None, None) => self.name.into(),
             },
-            kind: self.kind.to_wire(),
+            // A foreign key is stored as what it points to, `max_length` included.
+            kind: self.target.map_or(self.kind, |target| target().key_field().kind).to_wire(),
             nullable: self.nullable,
             unique: self.unique,
             indexed: self.indexed,

@@ -254,6 +254,6 @@ fn a_model_is_described_as_it_is_written() {
     let author = Author::meta().to_wire();
     let country = &author.fields[2];
     assert!(country.nullable);
-    // The key of the model that is pointed to decides: a varchar of two, seen from here as text.
-    assert!(matches!(country.kind, crate::bindings::covet::orm::schema::Kind::Text));
+    // The key of the model that is pointed to decides.
+    assert!(matches!(country.kind, crate::bindings::covet::orm::schema::Kind::Varchar(2)));
 }

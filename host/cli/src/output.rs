@@ -124,6 +124,22 @@ pub fn seconds(time: Duration) -> String {
     if time.as_secs() < 10 { format!("{:.2} s", time.as_secs_f64()) } else { format!("{} s", time.as_secs()) }
 }
 
+/// Milliseconds since 1970 as `2026-01-31T12:00:00.123Z` (RFC 3339 §5.6).
+pub fn timestamp(milliseconds: u64) -> String {
+    let (seconds, milliseconds) = (milliseconds / 1000, milliseconds % 1000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01 fall into eras of 400 years, 146,097 days each; March begins the year, so that the leap day ends it.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +148,14 @@ mod tests {
     fn columns_line_up_and_no_line_ends_in_blanks() {
         let text = table(&["NAME", "MOUNT"], &[vec!["blog".into(), "/".into()], vec!["a-long-name".into(), "/x".into()]]);
         assert_eq!(text, "NAME         MOUNT\nblog         /\na-long-name  /x\n");
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(timestamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(timestamp(1_772_323_199_999), "2026-02-28T23:59:59.999Z");
+        assert_eq!(timestamp(1_795_464_038_493), "2026-11-23T20:00:38.493Z");
     }
 
     #[test]

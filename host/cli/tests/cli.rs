@@ -14,7 +14,7 @@ fn covet(directory: &Path, args: &[&str]) -> Output {
         .env_remove("COVET_ADMIN_TOKEN")
         .env_remove("COVET_ADMIN_URL")
         .env_remove("COVET_CONFIG")
-        // One place for what plugins of these tests are built from: the second build finds the SDK built.
+        // What plugins of these tests are built from stays for the next run.
         .env("CARGO_TARGET_DIR", target())
         .output()
         .unwrap()
@@ -140,13 +140,15 @@ fn new_leaves_a_directory_that_holds_something_alone() {
 
 #[test]
 fn every_template_builds_and_passes_its_own_tests() {
+    // One path for both, since it is part of the flags: the second finds the SDK built.
+    let project = target().join("project");
     for template in ["hello", "blog"] {
-        let directory = tempfile::tempdir().unwrap();
+        let _ = std::fs::remove_dir_all(&project);
+        std::fs::create_dir_all(target()).unwrap();
         let name = format!("my-{template}");
-        let created = covet(directory.path(), &["new", &name, "--template", template, "--json"]);
+        let created = covet(&target(), &["new", &name, "--template", template, "--path", "project", "--json"]);
         assert!(created.status.success(), "{created:?}");
 
-        let project = directory.path().join(&name);
         let built = covet(&project, &["build", "--json"]);
         assert!(built.status.success(), "{}", stderr(&built));
         let report = json(&built);
@@ -170,10 +172,12 @@ fn every_template_builds_and_passes_its_own_tests() {
 #[test]
 fn what_does_not_compile_is_told_in_rustcs_own_words_and_exits_5() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(covet(directory.path(), &["new", "broken"]).status.success());
-    let project = directory.path().join("broken");
-    std::fs::write(project.join("src/lib.rs"), "pub fn f() -> u8 { \"not a number\" }\n").unwrap();
-    let output = covet(&project, &["build"]);
+    let package = "[package]\nname = \"broken\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n";
+    std::fs::write(directory.path().join("Cargo.toml"), package).unwrap();
+    manifest(directory.path(), "name = \"broken\"\n");
+    std::fs::create_dir(directory.path().join("src")).unwrap();
+    std::fs::write(directory.path().join("src/lib.rs"), "pub fn f() -> u8 { \"not a number\" }\n").unwrap();
+    let output = covet(directory.path(), &["build"]);
     assert_eq!(output.status.code(), Some(5));
     let said = stderr(&output);
     assert!(said.contains("error[E0308]: mismatched types") && said.contains("src/lib.rs:1:20"), "{said}");

@@ -4,6 +4,7 @@
 //! `range`. Tags, maps and indefinite lengths are refused. Nothing here recurses or allocates more than a small multiple of
 //! the bytes at hand.
 
+mod compare;
 mod params;
 mod text;
 mod value;

@@ -4,6 +4,7 @@
 //! their fields. Whatever is built from it needs no second look.
 
 mod check;
+mod keys;
 
 use std::collections::HashMap;
 

@@ -83,7 +83,7 @@ impl Choices<'_> {
                     .get(usize::from(self.byte()) % Lookup::ALL.len())
                     .copied()
                     .unwrap_or(Lookup::Exact);
-                let right = if self.byte() % 5 == 0 {
+                let right = if self.byte().is_multiple_of(5) {
                     Operand::Field(self.path())
                 } else {
                     Operand::Param(self.number())

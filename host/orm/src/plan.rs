@@ -4,6 +4,7 @@
 //! proves which reads are short ([`covet_db::Access::ShortRead`]), and names the tables that it reads and writes.
 
 mod filter;
+mod order;
 mod path;
 mod proof;
 mod query;

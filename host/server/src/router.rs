@@ -34,6 +34,7 @@ use http::HeaderValue;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+pub(crate) use build::patterns;
 pub use build::{Mounted, RouteConflict, RouteError};
 pub use path::BadPath;
 

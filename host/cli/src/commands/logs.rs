@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::args::Logs;
 use crate::commands::deploy::escape;
 use crate::outcome::{Exit, Failure, Result};
-use crate::output::Output;
+use crate::output::{Output, timestamp};
 
 pub fn run(args: &Logs, output: Output) -> Result<()> {
     let admin = args.target.connect()?;
@@ -28,5 +28,17 @@ pub fn told(entry: &Value) -> String {
     let target = text("target");
     let colon = if target.is_empty() { "" } else { ": " };
     let level = text("level").to_uppercase();
-    format!("{}  {level:<5}  {}{generation}  {target}{colon}{}", text("time"), text("plugin"), text("message"))
+    let time = entry["time"].as_u64().map(timestamp).unwrap_or_default();
+    format!("{time:<24}  {level:<5}  {}{generation}  {target}{colon}{}", text("plugin"), text("message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_time_level_plugin_target_and_message() {
+        let entry = serde_json::json!({ "time": 0, "plugin": "blog", "generation": 3, "level": "warn", "target": "posts", "message": "slow" });
+        assert_eq!(told(&entry), "1970-01-01T00:00:00.000Z  WARN   blog@3  posts: slow");
+    }
 }

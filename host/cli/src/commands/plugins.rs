@@ -6,7 +6,7 @@ use crate::admin::Target;
 use crate::args::{PluginCommand, Plugins};
 use crate::commands::deploy::escape;
 use crate::outcome::Result;
-use crate::output::{Output, table};
+use crate::output::{Output, table, timestamp};
 
 pub fn run(args: &Plugins, output: Output) -> Result<()> {
     let admin = args.target.connect()?;
@@ -47,9 +47,21 @@ fn list(answer: &Value) -> String {
     if plugins.is_empty() {
         return "no plugins; `covet deploy` brings one".to_owned();
     }
-    let keys = ["name", "generation", "version", "mount", "routes", "digest"];
-    let rows = plugins.iter().map(|plugin| cells(plugin, &keys)).collect::<Vec<_>>();
-    table(&["NAME", "GENERATION", "VERSION", "MOUNT", "ROUTES", "DIGEST"], &rows)
+    let row = |plugin: &Value| {
+        let mut row = cells(plugin, &["plugin", "generation", "version", "mount", "routes", "digest"]);
+        row.push(state(plugin));
+        row
+    };
+    table(&["PLUGIN", "GENERATION", "VERSION", "MOUNT", "ROUTES", "DIGEST", "STATE"], &plugins.iter().map(row).collect::<Vec<_>>())
+}
+
+/// `serving`, or why not.
+fn state(plugin: &Value) -> String {
+    match plugin["error"].as_str() {
+        Some(error) => format!("down: {error}"),
+        None if plugin["serving"] == true => "serving".to_owned(),
+        None => "down".to_owned(),
+    }
 }
 
 /// The list itself, or under `key`.
@@ -69,31 +81,25 @@ fn cells(item: &Value, keys: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Key and value a line; lists of objects as one line an entry.
-fn outline(answer: &Value) -> String {
-    let mut text = String::new();
-    for (key, value) in answer.as_object().into_iter().flatten() {
-        match value {
-            Value::Array(list) => {
-                text.push_str(&format!("{key}:\n"));
-                for entry in list {
-                    text.push_str(&format!("  {}\n", inline(entry)));
-                }
-            }
-            other => text.push_str(&format!("{key}: {}\n", inline(other))),
-        }
+/// What `plugins show` tells.
+fn outline(plugin: &Value) -> String {
+    let text = |key: &str| cells(plugin, &[key]).remove(0);
+    let mut lines = vec![
+        format!("{} {}, generation {}: {}", text("plugin"), text("version"), text("generation"), state(plugin)),
+        format!("deployed  {}", plugin["deployed_at"].as_u64().map(timestamp).unwrap_or_default()),
+        format!("built by  {}", text("sdk")),
+        format!("digest    {}", plugin["digest"].as_str().unwrap_or("-")),
+    ];
+    if let Some(previous) = plugin["previous"]["generation"].as_u64() {
+        lines.push(format!("previous  generation {previous}, {}", cells(&plugin["previous"], &["version"]).remove(0)));
     }
-    text
-}
-
-fn inline(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Object(fields) => {
-            let shown = fields.iter().filter(|(_, value)| !value.is_null());
-            shown.map(|(key, value)| format!("{key} {}", inline(value))).collect::<Vec<_>>().join("  ")
-        }
-        Value::Array(list) => list.iter().map(inline).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
+    let section = |name: &str, head: &[&str], keys: &[&str]| {
+        let rows: Vec<Vec<String>> = items(&plugin[name], name).iter().map(|item| cells(item, keys)).collect();
+        if rows.is_empty() { String::new() } else { format!("\n{}", table(head, &rows)) }
+    };
+    lines.push(section("routes", &["METHOD", "PATH", "HANDLER"], &["method", "path", "handler"]));
+    lines.push(section("models", &["MODEL", "TABLE"], &["name", "table"]));
+    let stats = plugin["stats"].as_object().into_iter().flatten();
+    lines.push(stats.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  "));
+    lines.join("\n")
 }

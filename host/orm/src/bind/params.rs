@@ -3,6 +3,7 @@
 use covet_db::Value;
 use minicbor::decode::Decoder;
 
+use super::compare;
 use super::value::{self, Code, Refusal};
 use crate::QueryError;
 use crate::schema::Kind;
@@ -63,12 +64,12 @@ impl Slot {
     fn convert(&self, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
         match &self.code {
             Code::Store => value::store(&self.kind, decoder),
-            Code::Compare(rounding) => Ok(value::compare(&self.kind, *rounding, decoder)?
-                .unwrap_or_else(|| value::unmatched(&self.kind))),
-            Code::List => value::list(&self.kind, decoder),
-            Code::Bound { second } => value::bound(&self.kind, *second, decoder),
+            Code::Compare(rounding) => Ok(compare::compare(&self.kind, *rounding, decoder)?
+                .unwrap_or_else(|| compare::unmatched(&self.kind))),
+            Code::List => compare::list(&self.kind, decoder),
+            Code::Bound { second } => compare::bound(&self.kind, *second, decoder),
             Code::Needle { folded, bytes } => {
-                let text = value::needle(decoder)?;
+                let text = compare::needle(decoder)?;
                 let text = if *folded || self.kind == Kind::Email {
                     text.to_lowercase()
                 } else {
@@ -80,9 +81,9 @@ impl Slot {
                     Value::Text(text)
                 })
             }
-            Code::Pattern { folded } => value::pattern(*folded, decoder),
+            Code::Pattern { folded } => compare::pattern(*folded, decoder),
             Code::PrefixLow => {
-                let prefix = value::needle(decoder)?;
+                let prefix = compare::needle(decoder)?;
                 Ok(Value::Text(if self.kind == Kind::Email {
                     prefix.to_lowercase()
                 } else {
@@ -90,26 +91,26 @@ impl Slot {
                 }))
             }
             Code::PrefixHigh => {
-                let prefix = value::needle(decoder)?;
+                let prefix = compare::needle(decoder)?;
                 Ok(if self.kind == Kind::Email {
-                    value::after_prefix(&prefix.to_lowercase())
+                    compare::after_prefix(&prefix.to_lowercase())
                 } else {
-                    value::after_prefix(prefix)
+                    compare::after_prefix(prefix)
                 })
             }
-            Code::YearLow => Ok(value::year_start(
+            Code::YearLow => Ok(compare::year_start(
                 &self.kind,
                 value::int_item(decoder)?,
                 false,
             )),
-            Code::YearHigh => Ok(value::year_start(
+            Code::YearHigh => Ok(compare::year_start(
                 &self.kind,
                 value::int_item(decoder)?,
                 true,
             )),
             Code::Part => Ok(Value::Int(value::int_item(decoder)?)),
             Code::Flag => Ok(Value::Bool(value::bool_item(decoder)?)),
-            Code::Delta => value::delta(&self.kind, decoder),
+            Code::Delta => compare::delta(&self.kind, decoder),
             Code::Rows { most } => {
                 let rows = value::int_item(decoder)?;
                 if rows < 0 {
@@ -147,10 +148,6 @@ impl Slots {
             slots: slots.into(),
             sequential,
         }
-    }
-
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Slot> {
-        self.slots.iter()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use covet_db::Value;
 use minicbor::decode::Decoder;
 
-use super::{Catalog, Entry, Key, KeyColumn};
+use super::keys::check_indexes;
+use super::{Catalog, Entry};
 use crate::SchemaError;
 use crate::decimal::MAX_DIGITS;
-use crate::schema::{Field, Index, Kind, Model, OnDelete};
+use crate::schema::{Field, Kind, Model, OnDelete};
 
 /// Most models of a plugin.
 pub const MAX_MODELS: usize = 256;
@@ -30,15 +31,15 @@ pub const MAX_ENUM_VALUE: usize = 255;
 pub const MAX_DEFAULT: usize = 64 * 1024;
 
 /// Tables whose names begin so belong to the database or to Covet.
-const RESERVED: [&str; 2] = ["sqlite_", "covet_"];
+pub(super) const RESERVED: [&str; 2] = ["sqlite_", "covet_"];
 
-type Checked<T> = Result<T, SchemaError>;
+pub(super) type Checked<T> = Result<T, SchemaError>;
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-fn fault(model: &Model, reason: impl Into<String>) -> SchemaError {
+pub(super) fn fault(model: &Model, reason: impl Into<String>) -> SchemaError {
     SchemaError {
         model: cut(&model.name),
         field: None,
@@ -46,7 +47,7 @@ fn fault(model: &Model, reason: impl Into<String>) -> SchemaError {
     }
 }
 
-fn field_fault(model: &Model, field: &Field, reason: impl Into<String>) -> SchemaError {
+pub(super) fn field_fault(model: &Model, field: &Field, reason: impl Into<String>) -> SchemaError {
     SchemaError {
         model: cut(&model.name),
         field: Some(cut(&field.name)),
@@ -55,7 +56,7 @@ fn field_fault(model: &Model, field: &Field, reason: impl Into<String>) -> Schem
 }
 
 /// `^[A-Za-z_][A-Za-z0-9_]*$`, 1 to 63 bytes.
-fn check_name(what: &str, name: &str) -> Result<(), String> {
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.len() > MAX_NAME {
         return Err(format!(
             "{what} {:?}… has {} bytes, at most {MAX_NAME} fit: shorten it",
@@ -393,7 +394,7 @@ fn check_ordering(entry: &Entry) -> Checked<()> {
     Ok(())
 }
 
-fn known(entry: &Entry) -> String {
+pub(super) fn known(entry: &Entry) -> String {
     let names: Vec<&str> = entry
         .model
         .fields
@@ -402,160 +403,4 @@ fn known(entry: &Entry) -> String {
         .map(|field| field.name.as_str())
         .collect();
     format!("it has {}", names.join(", "))
-}
-
-/// Resolves the model's indexes and adds those of single fields: keys as the planner and the DDL see them.
-fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Checked<Vec<Key>> {
-    let model = &entry.model;
-    if model.indexes.len() > MAX_INDEXES {
-        return Err(fault(
-            model,
-            format!(
-                "has {} indexes, at most {MAX_INDEXES} fit",
-                model.indexes.len()
-            ),
-        ));
-    }
-    let single = |field: usize| {
-        vec![KeyColumn {
-            field,
-            descending: false,
-        }]
-    };
-    let mut keys = vec![Key {
-        name: String::new(),
-        columns: single(entry.primary_key),
-        unique: true,
-    }];
-    for (at, field) in model.fields.iter().enumerate() {
-        if field.unique && !field.primary_key {
-            keys.push(Key {
-                name: String::new(),
-                columns: single(at),
-                unique: true,
-            });
-        }
-    }
-    for index in &model.indexes {
-        let columns = check_index(entry, index)?;
-        let name = if index.name.is_empty() {
-            derived_name(entry, &columns)
-        } else {
-            index.name.clone()
-        };
-        check_name("index", &name).map_err(|reason| fault(model, reason))?;
-        let lower = name.to_ascii_lowercase();
-        if RESERVED.iter().any(|prefix| lower.starts_with(prefix)) {
-            return Err(fault(
-                model,
-                format!("index {name:?}: names that begin with sqlite_ or covet_ are reserved"),
-            ));
-        }
-        if !names.insert(lower) {
-            return Err(fault(
-                model,
-                format!("index {name:?}: a table or another index has this name, choose another"),
-            ));
-        }
-        keys.push(Key {
-            name,
-            columns,
-            unique: index.unique,
-        });
-    }
-    // A relation is walked from both ends, so it has an index whether asked for or not; one that begins with it serves.
-    for (at, field) in model.fields.iter().enumerate() {
-        let wanted = field.indexed || field.references.is_some();
-        let served = keys
-            .iter()
-            .any(|key| key.columns.first().is_some_and(|first| first.field == at));
-        if wanted && !served {
-            let columns = single(at);
-            let mut name = derived_name(entry, &columns);
-            if !names.insert(name.to_ascii_lowercase()) {
-                name = shortened(&format!("{name}_field"));
-                if !names.insert(name.to_ascii_lowercase()) {
-                    return Err(field_fault(
-                        model,
-                        field,
-                        format!("its index {name:?} meets another of that name: rename that"),
-                    ));
-                }
-            }
-            keys.push(Key {
-                name,
-                columns,
-                unique: false,
-            });
-        }
-    }
-    Ok(keys)
-}
-
-fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
-    let model = &entry.model;
-    if index.columns.is_empty() || index.columns.len() > MAX_INDEX_COLUMNS {
-        return Err(fault(
-            model,
-            format!(
-                "an index has 1 to {MAX_INDEX_COLUMNS} fields, {:?} has {}",
-                cut(&index.name),
-                index.columns.len()
-            ),
-        ));
-    }
-    let mut columns: Vec<KeyColumn> = Vec::with_capacity(index.columns.len());
-    for column in &index.columns {
-        let Some(field) = entry.field_index(&column.field) else {
-            return Err(fault(
-                model,
-                format!(
-                    "an index names field {:?}, which the model doesn't have: {}",
-                    cut(&column.field),
-                    known(entry)
-                ),
-            ));
-        };
-        if columns.iter().any(|before| before.field == field) {
-            return Err(fault(
-                model,
-                format!("an index names field {:?} twice: remove one", column.field),
-            ));
-        }
-        columns.push(KeyColumn {
-            field,
-            descending: column.descending,
-        });
-    }
-    Ok(columns)
-}
-
-fn derived_name(entry: &Entry, columns: &[KeyColumn]) -> String {
-    let mut name = format!("idx_{}", entry.model.table);
-    for column in columns {
-        name.push('_');
-        name.push_str(
-            entry
-                .field(column.field)
-                .map(|field| field.column.as_str())
-                .unwrap_or_default(),
-        );
-        if column.descending {
-            name.push_str("_desc");
-        }
-    }
-    shortened(&name)
-}
-
-/// Cuts a derived name to the limit; a hash of the whole keeps two long ones apart, the same at every start.
-fn shortened(name: &str) -> String {
-    if name.len() <= MAX_NAME {
-        return name.to_owned();
-    }
-    // FNV-1a, 64 bits: stable across versions of compiler and library, unlike the hashers of std.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let head: String = name.chars().take(MAX_NAME - 17).collect();
-    format!("{head}_{hash:016x}")
 }

@@ -194,6 +194,23 @@ impl<'c> Scope<'c> {
         }
     }
 
+    /// A scope of the same root, to try paths without joining their tables here.
+    pub fn aside(&self) -> Scope<'c> {
+        let sources = self.sources.first().map(|root| Source {
+            alias: root.alias.clone(),
+            entry: root.entry,
+            from: None,
+            optional: false,
+        });
+        Scope {
+            catalog: self.catalog,
+            root: self.root,
+            sources: sources.into_iter().collect(),
+            slots: Vec::new(),
+            used: BTreeSet::new(),
+        }
+    }
+
     /// A scope around this one's query, which becomes a subquery: the root alone, by another alias; placeholders go on.
     pub fn outside(mut self, alias: &str) -> Scope<'c> {
         self.sources.truncate(1);

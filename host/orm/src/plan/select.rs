@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 
 use covet_db::{Access, Group, Kind as Stored, Statement};
-use sea_query::{Expr, Order, Query, SelectStatement};
+use sea_query::{Expr, Query, SelectStatement};
 
 use super::filter::{Filtered, filter};
+use super::order;
 use super::path::Scope;
 use super::proof::{self, Brevity, Fact, Rule, by_key, by_order, placed};
 use super::query::{self, Text};
 use super::{Made, Read, Step};
+use crate::QueryError;
 use crate::bind::Code;
-use crate::catalog::{Catalog, KeyColumn};
+use crate::catalog::Catalog;
 use crate::dialect::Words;
-use crate::schema::{Field, IndexColumn, Kind};
+use crate::schema::Kind;
 use crate::shape::{FieldPath, Node, Select};
-use crate::{QueryError, shape};
 
 /// Most rows of a select without a limit; one more is an error, nothing is cut off in silence.
 pub const ROW_GUARD: u64 = 10_000;
@@ -35,9 +36,8 @@ pub(super) fn select(
     let mut scope = Scope::new(catalog, root, ROOT)?;
     let mut statement = Query::select();
     let columns = if shape.fields.is_empty() {
-        let groups = whole_models(&mut scope, &mut statement, &shape.related)?;
         // Joined before the rest is planned, so that filter and order share these joins.
-        groups
+        whole_models(&mut scope, &mut statement, &shape.related)?
     } else {
         check_related(&mut scope, &shape.related)?;
         vec![projection(&mut scope, &mut statement, &shape.fields)?]
@@ -53,13 +53,13 @@ pub(super) fn select(
     let Filtered { condition, facts } = filter(&mut scope, words, &shape.filter)?;
     statement.and_where_option(condition);
     let key = by_key(scope.root, &facts);
-    let ordering = ordering(&scope, shape);
     // One row needs no order.
     let single = key.as_ref().is_some_and(proof::KeyProof::is_single);
     let own_order = if single {
+        order::check(&scope, &shape.order)?;
         Some(Vec::new())
     } else {
-        order_by(&mut scope, &mut statement, &ordering, words)?
+        order::order_by(&mut scope, &mut statement, shape, &facts)?
     };
     let (limit, offset) = page(&mut scope, &mut statement, words, shape);
     scope.from(&mut statement)?;
@@ -184,92 +184,6 @@ fn projection(
         statement.expr(column.expr);
     }
     Ok(Group::flat(kinds))
-}
-
-/// The order that counts: the query's, else the model's, else by primary key where an order is needed to mean anything.
-fn ordering(scope: &Scope<'_>, shape: &Select) -> Vec<shape::Order> {
-    let of = |column: &IndexColumn| shape::Order {
-        by: FieldPath::of(&column.field),
-        descending: column.descending,
-    };
-    let mut order: Vec<shape::Order> = if shape.order.is_empty() {
-        scope.root.model.ordering.iter().map(of).collect()
-    } else {
-        shape.order.clone()
-    };
-    let paged = shape.limit.is_some() || shape.offset.is_some();
-    // DISTINCT over named fields has no key left to order by.
-    let keyed = !(shape.distinct && !shape.fields.is_empty());
-    let key = scope.root.primary_key().map(|key| FieldPath::of(&key.name));
-    if let Some(key) = key.filter(|_| keyed) {
-        let unordered = order.is_empty();
-        // Pages must neither repeat nor miss rows that tie. An index ends with an integer key anyway, so this costs nothing
-        // where an index serves the order.
-        let ties = paged
-            && scope.root.has_integer_key()
-            && !unordered
-            && order.iter().all(|one| is_tied(scope, one));
-        if (unordered && (paged || shape.reverse)) || ties {
-            let descending = order.last().is_some_and(|last| last.descending);
-            order.push(shape::Order {
-                by: key,
-                descending,
-            });
-        }
-    }
-    if shape.reverse {
-        for one in &mut order {
-            one.descending = !one.descending;
-        }
-    }
-    order
-}
-
-/// False for a field of the root that is its own tie-breaker.
-fn is_tied(scope: &Scope<'_>, order: &shape::Order) -> bool {
-    let unique = |field: &Field| field.primary_key || (field.unique && !field.nullable);
-    !order.by.via.is_empty()
-        || scope
-            .root
-            .field_index(&order.by.field)
-            .and_then(|index| scope.root.field(index))
-            .is_none_or(|field| !unique(field))
-}
-
-/// Adds ORDER BY. Answers with the order as columns of the root, or none when it lies elsewhere too.
-fn order_by(
-    scope: &mut Scope<'_>,
-    statement: &mut SelectStatement,
-    ordering: &[shape::Order],
-    _words: &dyn Words,
-) -> Result<Option<Vec<KeyColumn>>, QueryError> {
-    if ordering.len() > 2 * crate::catalog::MAX_INDEX_COLUMNS {
-        return Err(QueryError::TooLarge(format!(
-            "{} orders are named, at most {} are allowed",
-            ordering.len(),
-            2 * crate::catalog::MAX_INDEX_COLUMNS
-        )));
-    }
-    let mut own = Some(Vec::with_capacity(ordering.len()));
-    for order in ordering {
-        let column = scope.column(&order.by)?;
-        match (column.own, own.as_mut()) {
-            (Some(field), Some(own)) => own.push(KeyColumn {
-                field,
-                descending: order.descending,
-            }),
-            _ => own = None,
-        }
-        statement.order_by_expr(
-            column.expr,
-            if order.descending {
-                Order::Desc
-            } else {
-                Order::Asc
-            },
-        );
-    }
-    Ok(own)
 }
 
 fn page(

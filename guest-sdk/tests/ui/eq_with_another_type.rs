@@ -1,0 +1,24 @@
+use covet::prelude::*;
+
+#[derive(Model)]
+struct Author {
+    id: Id<Author>,
+    name: String,
+}
+
+#[derive(Model)]
+struct Post {
+    id: Id<Post>,
+    title: String,
+    author: ForeignKey<Author>,
+    published: bool,
+    views: i64,
+    note: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+fn main() {
+    let _ = Post::title().eq(5);
+    let _ = Post::views().eq("many");
+    let _ = Post::views().gt(Post::title());
+}

@@ -1,0 +1,8 @@
+use covet::prelude::*;
+
+#[derive(Model)]
+struct Post {
+    title: String,
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+use covet::prelude::*;
+
+covet::plugin! { route: [] }
+
+fn main() {}

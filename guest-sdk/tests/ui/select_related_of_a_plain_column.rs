@@ -1,0 +1,23 @@
+use covet::prelude::*;
+
+#[derive(Model)]
+struct Author {
+    id: Id<Author>,
+    name: String,
+}
+
+#[derive(Model)]
+struct Post {
+    id: Id<Post>,
+    title: String,
+    author: ForeignKey<Author>,
+    published: bool,
+    views: i64,
+    note: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+fn main() {
+    let _ = Post::objects().select_related(Post::title());
+    let _ = Post::title().to(Author::name());
+}

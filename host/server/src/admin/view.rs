@@ -1,0 +1,106 @@
+//! What the admin API shows, as JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    generations::Deployed,
+    snapshot::{Live, Snapshot},
+    state::Desired,
+};
+
+pub(super) fn plugins(snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Value {
+    let shown: Vec<Value> =
+        desired.plugins.keys().filter_map(|name| summary(name, snapshot, desired, broken)).collect();
+    json!({ "plugins": shown })
+}
+
+fn summary(name: &str, snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Option<Value> {
+    let plugin = desired.plugins.get(name)?;
+    let live = snapshot.get(name);
+    Some(json!({
+        "plugin": name,
+        "generation": plugin.current.generation,
+        "version": plugin.current.version,
+        "digest": plugin.current.digest,
+        "mount": plugin.current.mount,
+        "host": plugin.current.host,
+        "deployed_at": plugin.current.deployed_at,
+        "serving": live.is_some(),
+        "error": broken.get(name),
+        "routes": live.map(|live| live.plugin.description().routes.len()),
+        "stats": live.map(|live| live.plugin.stats()),
+    }))
+}
+
+pub(super) fn plugin(name: &str, snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Option<Value> {
+    let mut shown = summary(name, snapshot, desired, broken)?;
+    let previous = &desired.plugins.get(name)?.previous;
+    if let Value::Object(map) = &mut shown {
+        map.insert("previous".into(), json!(previous));
+        if let Some(live) = snapshot.get(name) {
+            let description = live.plugin.description();
+            map.insert("sdk".into(), json!(description.sdk));
+            map.insert("routes".into(), Value::Array(routes_of(live)));
+            map.insert("models".into(), description.catalog.models().map(|model| json!({ "name": model.name, "table": model.table })).collect());
+        }
+    }
+    Some(shown)
+}
+
+pub(super) fn live(live: &Live) -> Value {
+    let artifact = &live.artifact;
+    json!({
+        "plugin": &*live.name,
+        "generation": artifact.generation,
+        "version": artifact.version,
+        "digest": artifact.digest,
+        "mount": artifact.mount,
+        "host": artifact.host,
+        "routes": routes_of(live),
+        "compile_ms": live.plugin.compiled().took.as_secs_f64() * 1e3,
+        "cached": live.plugin.compiled().cached,
+    })
+}
+
+pub(super) fn deployed(deployed: &Deployed) -> Value {
+    let mut shown = live(&deployed.live);
+    if let Value::Object(map) = &mut shown {
+        map.insert("ddl".into(), json!(deployed.ddl));
+    }
+    shown
+}
+
+pub(super) fn routes(snapshot: &Snapshot) -> Value {
+    let shown: Vec<Value> = snapshot.plugins.iter().flat_map(routes_of).collect();
+    json!({ "routes": shown })
+}
+
+fn routes_of(live: &Live) -> Vec<Value> {
+    let show = |route: &covet_runtime::Route| {
+        let path = crate::router::patterns(&live.artifact.mount, &route.path).into_iter().next();
+        json!({
+            "plugin": &*live.name,
+            "generation": live.artifact.generation,
+            "host": live.artifact.host,
+            "method": route.method.as_str(),
+            "path": path,
+            "handler": route.handler,
+        })
+    };
+    live.plugin.description().routes.iter().map(show).collect()
+}
+
+pub(super) fn cache(stats: &covet_cache::CacheStats) -> Value {
+    json!({
+        "hits": stats.hits,
+        "misses": stats.misses,
+        "sets": stats.sets,
+        "deletes": stats.deletes,
+        "evictions": stats.evictions,
+        "waits": stats.waits,
+        "entries": stats.entries,
+        "bytes": stats.bytes,
+    })
+}

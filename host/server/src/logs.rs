@@ -1,0 +1,103 @@
+//! What plugins log: the last lines of each, and who follows them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use covet_runtime::{Level, LogSink};
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::config::LogConfig;
+
+/// Lines that a slow follower may be behind before it loses some.
+const FOLLOW_BACKLOG: usize = 1_024;
+
+/// One line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub time: u64,
+    pub plugin: String,
+    pub generation: u64,
+    pub level: Level,
+    pub target: String,
+    pub message: String,
+}
+
+/// All plugins' lines. Bounded by lines and by bytes for each plugin.
+pub struct Logs {
+    config: LogConfig,
+    plugins: Mutex<HashMap<Arc<str>, Ring>>,
+}
+
+struct Ring {
+    lines: VecDeque<Arc<Line>>,
+    bytes: usize,
+    followers: broadcast::Sender<Arc<Line>>,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Ring { lines: VecDeque::new(), bytes: 0, followers: broadcast::channel(FOLLOW_BACKLOG).0 }
+    }
+}
+
+impl Logs {
+    pub fn new(config: LogConfig) -> Logs {
+        Logs { config, plugins: Mutex::default() }
+    }
+
+    /// The last `count` lines, oldest first, and a receiver for those to come.
+    pub fn tail(&self, plugin: &str, count: usize) -> (Vec<Arc<Line>>, broadcast::Receiver<Arc<Line>>) {
+        let mut plugins = self.plugins.lock();
+        let ring = plugins.entry(plugin.into()).or_default();
+        let skip = ring.lines.len().saturating_sub(count);
+        (ring.lines.iter().skip(skip).cloned().collect(), ring.followers.subscribe())
+    }
+}
+
+impl LogSink for Logs {
+    fn write(&self, plugin: &str, generation: u64, level: Level, target: &str, message: &str) {
+        match level {
+            Level::Error => tracing::error!(target: "plugin", plugin, generation, from = target, "{message}"),
+            Level::Warn => tracing::warn!(target: "plugin", plugin, generation, from = target, "{message}"),
+            Level::Info => tracing::info!(target: "plugin", plugin, generation, from = target, "{message}"),
+            Level::Debug => tracing::debug!(target: "plugin", plugin, generation, from = target, "{message}"),
+            Level::Trace => tracing::trace!(target: "plugin", plugin, generation, from = target, "{message}"),
+        }
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as u64);
+        let mut plugins = self.plugins.lock();
+        if !plugins.contains_key(plugin) {
+            plugins.insert(plugin.into(), Ring::default());
+        }
+        let Some(ring) = plugins.get_mut(plugin) else { return };
+        let line = Arc::new(Line {
+            time,
+            plugin: plugin.to_owned(),
+            generation,
+            level,
+            target: target.to_owned(),
+            message: message.to_owned(),
+        });
+        ring.bytes += size(&line);
+        ring.lines.push_back(Arc::clone(&line));
+        while ring.lines.len() > self.config.lines || (ring.bytes > self.config.bytes && ring.lines.len() > 1) {
+            let Some(oldest) = ring.lines.pop_front() else { break };
+            ring.bytes -= size(&oldest);
+        }
+        // No followers is no fault.
+        let _ = ring.followers.send(line);
+    }
+
+    fn enabled(&self) -> Level {
+        self.config.level
+    }
+}
+
+fn size(line: &Line) -> usize {
+    line.message.len() + line.target.len() + 64
+}
