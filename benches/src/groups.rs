@@ -51,6 +51,10 @@ fn in_guest(host: &Host, work: &str, n: u64, batch: u64) -> Result<Vec<f64>> {
 /// Fills the tables of the bench plugin with the rows that [`crate::native`] expects.
 fn seed(host: &Host) -> Result<()> {
     use crate::native::{AUTHORS, POSTS_COUNT, USERS};
-    host.ask("POST", &format!("/seed?users={USERS}&authors={AUTHORS}&posts={POSTS_COUNT}"), &[])?;
+    host.ask(
+        "POST",
+        &format!("/seed?users={USERS}&authors={AUTHORS}&posts={POSTS_COUNT}"),
+        &[],
+    )?;
     Ok(())
 }

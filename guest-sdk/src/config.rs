@@ -20,9 +20,13 @@ where
     T: FromStr,
     T::Err: fmt::Display,
 {
-    let Some(text) = get(key) else { return Ok(None) };
+    let Some(text) = get(key) else {
+        return Ok(None);
+    };
     match text.parse() {
         Ok(value) => Ok(Some(value)),
-        Err(error) => Err(Error::internal(format!("configuration: {key} = {text:?}: {error}"))),
+        Err(error) => Err(Error::internal(format!(
+            "configuration: {key} = {text:?}: {error}"
+        ))),
     }
 }

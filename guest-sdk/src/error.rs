@@ -130,7 +130,10 @@ impl Error {
 
     /// 422: `field` is not acceptable because of `reason`.
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
-        Error::Invalid { field: field.into(), reason: reason.into() }
+        Error::Invalid {
+            field: field.into(),
+            reason: reason.into(),
+        }
     }
 
     /// 500. The text goes to the log, not to the client. Good for `.map_err(Error::internal)`.
@@ -149,7 +152,12 @@ impl Error {
         message: impl Into<String>,
     ) -> Self {
         let (code, message) = (Cow::Borrowed(code), message.into());
-        Error::Rejected(Box::new(Rejection { status, code, message, field }))
+        Error::Rejected(Box::new(Rejection {
+            status,
+            code,
+            message,
+            field,
+        }))
     }
 
     /// The status this error is answered with: not found 404 · unique, foreign key, conflict 409 · invalid, not null,
@@ -238,7 +246,10 @@ impl fmt::Display for Error {
         match self {
             Error::NotFound(what) => write!(f, "{what} not found"),
             Error::Multiple(model) => {
-                write!(f, "get() on {model} matched more than one row: narrow the filter, or use first()")
+                write!(
+                    f,
+                    "get() on {model} matched more than one row: narrow the filter, or use first()"
+                )
             }
             Error::UniqueViolation(what) => write!(f, "unique constraint {what} violated"),
             Error::ForeignKeyViolation(what) => write!(f, "foreign key violated: {what}"),
@@ -254,7 +265,10 @@ impl fmt::Display for Error {
             Error::Unavailable(what) => write!(f, "not available: {what}"),
             Error::BadQuery(why) => write!(f, "bad query: {why}"),
             Error::Deferred { model, field } => {
-                write!(f, "{model}.{field} was not fetched: name it in only(…), or load() the whole row")
+                write!(
+                    f,
+                    "{model}.{field} was not fetched: name it in only(…), or load() the whole row"
+                )
             }
             Error::Rejected(rejection) => match &rejection.field {
                 Some(field) => write!(f, "{field}: {}", rejection.message),
@@ -272,9 +286,10 @@ impl From<query::Error> for Error {
         match error {
             query::Error::Denied(what) => Error::Denied(what),
             query::Error::BadQuery(why) => Error::BadQuery(why),
-            query::Error::Invalid(value) => {
-                Error::Invalid { field: value.field.into(), reason: value.reason }
-            }
+            query::Error::Invalid(value) => Error::Invalid {
+                field: value.field.into(),
+                reason: value.reason,
+            },
             query::Error::UniqueViolation(what) => Error::UniqueViolation(what),
             query::Error::ForeignKeyViolation(what) => Error::ForeignKeyViolation(what),
             query::Error::NotNullViolation(what) => Error::NotNullViolation(what),

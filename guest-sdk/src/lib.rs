@@ -108,16 +108,34 @@ pub mod __private {
         }
     }
 
+    /// What `max_length` and `min_length` measure.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` has no length in characters",
+        label = "max_length and min_length belong to String fields"
+    )]
+    pub trait Characters {
+        /// The text.
+        fn text(&self) -> &str;
+    }
+    impl Characters for String {
+        fn text(&self) -> &str {
+            self
+        }
+    }
+
+    /// More than so many characters? Bytes bound them: they are counted only when those do not settle it.
+    pub fn longer_than<T: Characters>(value: &T, limit: usize) -> bool {
+        let text = value.text();
+        text.len() > limit && text.chars().nth(limit).is_some()
+    }
+
     /// A text as one CBOR item.
     pub fn text(text: &str, out: &mut Vec<u8>) {
         let _ = crate::wire::put(out).str(text);
     }
 
     /// A field of `#[derive(Choices)]`, written once.
-    pub fn choice<T: Copy>(
-        d: &mut Decoder<'_>,
-        choices: &[(T, &str)],
-    ) -> Result<T, DecodeError> {
+    pub fn choice<T: Copy>(d: &mut Decoder<'_>, choices: &[(T, &str)]) -> Result<T, DecodeError> {
         let text = d.str()?;
         match choices.iter().find(|(_, name)| *name == text) {
             Some((value, _)) => Ok(*value),

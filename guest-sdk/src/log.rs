@@ -40,7 +40,11 @@ pub fn enabled(level: Level) -> bool {
 #[cold]
 fn ask() -> u8 {
     // Outside of the host (native tests) lines go to standard error.
-    let lowest = if cfg!(target_arch = "wasm32") { wit::enabled() as u8 } else { Level::Trace as u8 };
+    let lowest = if cfg!(target_arch = "wasm32") {
+        wit::enabled() as u8
+    } else {
+        Level::Trace as u8
+    };
     LEVEL.store(lowest, Ordering::Relaxed);
     lowest
 }

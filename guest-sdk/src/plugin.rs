@@ -81,7 +81,11 @@ pub fn response(response: Response) -> http::Response {
 #[doc(hidden)]
 #[cold]
 pub fn no_such_route(route: u32) -> Response {
-    log::write(log::Level::Error, "covet", &format!("the host asked for route {route}, which does not exist"));
+    log::write(
+        log::Level::Error,
+        "covet",
+        &format!("the host asked for route {route}, which does not exist"),
+    );
     StatusCode::NOT_FOUND.into_response()
 }
 

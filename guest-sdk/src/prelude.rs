@@ -7,9 +7,9 @@ pub use crate::http::{
 pub use crate::model::{Binary, Email, ForeignKey, Id, Url};
 pub use crate::query::{Column, Expr, Partial, QuerySet, Transaction, transaction};
 pub use crate::{
-    Choices, Date, DateTime, Decimal, Duration, Error, Model, Result, Time, Utc, Uuid, cache, config, days,
-    delete, get, head, hours, join, log, millis, minutes, options, patch, post, put, seconds,
-    try_join,
+    Choices, Date, DateTime, Decimal, Duration, Error, Model, Result, Time, Utc, Uuid, cache,
+    config, days, delete, get, head, hours, join, log, millis, minutes, options, patch, post, put,
+    seconds, try_join,
 };
 pub use bytes::Bytes;
 pub use serde::{Deserialize, Serialize};

@@ -45,10 +45,14 @@ fn instance(plan: &Plan) -> Result<Row> {
     if loaded.count < 1.0 {
         bail!("/memory loaded nothing");
     }
-    Ok(Row::new("model instance in the guest, 6 fields, 1,000 loaded", "B", loaded.size_of + loaded.heap / loaded.count)
-        .extra("size_of", loaded.size_of)
-        .extra("heap", loaded.heap / loaded.count)
-        .target(&[Target::AtMost(256.0)]))
+    Ok(Row::new(
+        "model instance in the guest, 6 fields, 1,000 loaded",
+        "B",
+        loaded.size_of + loaded.heap / loaded.count,
+    )
+    .extra("size_of", loaded.size_of)
+    .extra("heap", loaded.heap / loaded.count)
+    .target(&[Target::AtMost(256.0)]))
 }
 
 /// A hundred plugins of different bytes (so that none shares another's compiled code), each has answered one request.
@@ -69,11 +73,16 @@ fn plugins(plan: &Plan) -> Result<Row> {
         visit(number)?;
     }
     let after = settled(&host.process)?;
-    let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / f64::from(count) / MIB;
-    Ok(Row::new(format!("idle plugin, resident, at {count} plugins"), "MiB", each(after.resident, before.resident))
-        .extra("anonymous", each(after.anonymous, before.anonymous))
-        .extra("resident_total", after.resident as f64 / MIB)
-        .target(&[Target::AtMost(1.0)]))
+    let each =
+        |after: u64, before: u64| after.saturating_sub(before) as f64 / f64::from(count) / MIB;
+    Ok(Row::new(
+        format!("idle plugin, resident, at {count} plugins"),
+        "MiB",
+        each(after.resident, before.resident),
+    )
+    .extra("anonymous", each(after.anonymous, before.anonymous))
+    .extra("resident_total", after.resident as f64 / MIB)
+    .target(&[Target::AtMost(1.0)]))
 }
 
 fn connections(plan: &Plan) -> Result<Row> {
@@ -83,8 +92,12 @@ fn connections(plan: &Plan) -> Result<Row> {
     let ours = idle(&host.process, host.http, "/hello", count)?;
     let (bare, address) = bare_hyper::spawn(Flavour::PerCore)?;
     let theirs = idle(&bare, address, "/", count)?;
-    Ok(Row::new(format!("idle keep-alive connection, resident, at {count}"), "KiB", ours / 1024.0)
-        .against("bare hyper, per-core", theirs / 1024.0))
+    Ok(Row::new(
+        format!("idle keep-alive connection, resident, at {count}"),
+        "KiB",
+        ours / 1024.0,
+    )
+    .against("bare hyper, per-core", theirs / 1024.0))
 }
 
 /// Resident bytes a connection that has had one answer and stays.
@@ -92,7 +105,8 @@ fn idle(server: &Process, address: SocketAddr, path: &str, count: usize) -> Resu
     let open = |count: usize| -> Result<Vec<Connection>> {
         let mut open = Vec::with_capacity(count);
         for number in 0..count {
-            let mut connection = Connection::open(address).with_context(|| format!("connection {number}"))?;
+            let mut connection =
+                Connection::open(address).with_context(|| format!("connection {number}"))?;
             let answer = connection.get(path)?;
             if answer.status != 200 {
                 bail!("connection {number}: {}", answer.status);

@@ -6,9 +6,8 @@ use maud::{DOCTYPE, Markup, html};
 use crate::models::{Comment, Post, Tag};
 use crate::posts::{Entry, Page, Popular};
 
-/// First line of every page. Change it while `covet dev` runs, save, and reload.
-const HINT: &str =
-    "To change this line, run `covet dev` and edit HINT in examples/blog/src/views.rs.";
+/// First line of every page. Change it while `make run` or `covet dev` runs, save, and reload.
+const HINT: &str = "To change this line, edit HINT in examples/blog/src/views.rs and save.";
 
 const NAME: &str = "Tideline";
 

@@ -5,16 +5,26 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, Ident, Lit, LitBool, LitInt, LitStr,
-    Path, Token, Type, parenthesized,
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, Ident, Lit, LitBool, LitInt,
+    LitStr, Path, Token, Type, parenthesized,
 };
 
 use crate::snake_case;
 
 /// Functions that every model has; a field of that name would hide them.
 const TAKEN: [&str; 12] = [
-    "objects", "get", "save", "save_fields", "delete", "refresh", "key", "meta", "check", "touch",
-    "attach", "decode",
+    "objects",
+    "get",
+    "save",
+    "save_fields",
+    "delete",
+    "refresh",
+    "key",
+    "meta",
+    "check",
+    "touch",
+    "attach",
+    "decode",
 ];
 
 #[derive(Default)]
@@ -57,19 +67,36 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
     let fields = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => &fields.named,
-            _ => return Err(Error::new(input.span(), "a model has named fields: `struct Post { id: Id<Post>, title: String }`")),
+            _ => {
+                return Err(Error::new(
+                    input.span(),
+                    "a model has named fields: `struct Post { id: Id<Post>, title: String }`",
+                ));
+            }
         },
-        _ => return Err(Error::new(input.span(), "a model is a struct; for an enum that is stored in a field, derive `Choices`")),
+        _ => {
+            return Err(Error::new(
+                input.span(),
+                "a model is a struct; for an enum that is stored in a field, derive `Choices`",
+            ));
+        }
     };
     if !input.generics.params.is_empty() {
-        return Err(Error::new(input.generics.span(), "a model has no generics: each is one table"));
+        return Err(Error::new(
+            input.generics.span(),
+            "a model has no generics: each is one table",
+        ));
     }
     let options = model_options(&input.attrs)?;
     let fields: Vec<Field> = fields
         .iter()
         .map(|field| {
             let name = field.ident.clone().unwrap_or_else(|| format_ident!("_"));
-            Ok(Field { name, ty: field.ty.clone(), options: field_options(&field.attrs)? })
+            Ok(Field {
+                name,
+                ty: field.ty.clone(),
+                options: field_options(&field.attrs)?,
+            })
         })
         .collect::<syn::Result<_>>()?;
     check_names(name, &options, &fields)?;
@@ -83,17 +110,26 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
         if TAKEN.contains(&text.as_str()) {
             return Err(Error::new(
                 field.name.span(),
-                format!("`{model}::{text}` is a function of every model: name the field otherwise, and the column with #[field(column = \"{text}\")]"),
+                format!(
+                    "`{model}::{text}` is a function of every model: name the field otherwise, and the column with #[field(column = \"{text}\")]"
+                ),
             ));
         }
     }
-    let named = options.indexes.iter().flat_map(|(columns, _)| columns).chain(&options.ordering);
+    let named = options
+        .indexes
+        .iter()
+        .flat_map(|(columns, _)| columns)
+        .chain(&options.ordering);
     for (column, _) in named {
         if !fields.iter().any(|field| field.name == *column) {
             let known: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
             return Err(Error::new(
                 column.span(),
-                format!("`{model}` has no field `{column}`; it has {}", known.join(", ")),
+                format!(
+                    "`{model}` has no field `{column}`; it has {}",
+                    known.join(", ")
+                ),
             ));
         }
     }
@@ -103,19 +139,30 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
 /// The index of the primary key: the field that says so, or the one of type `Id`.
 fn primary_key(model: &Ident, fields: &[Field]) -> syn::Result<usize> {
     let is_id = |field: &Field| match &field.ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Id"),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == "Id"),
         _ => false,
     };
-    let mut keys = fields.iter().enumerate().filter(|(_, field)| field.options.primary_key || is_id(field));
+    let mut keys = fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.options.primary_key || is_id(field));
     match (keys.next(), keys.next()) {
         (Some((index, _)), None) => Ok(index),
         (Some(_), Some((_, second))) => Err(Error::new(
             second.name.span(),
-            format!("`{model}` has two primary keys: keep one, and write #[model(unique(a, b))] for a pair that must be unique"),
+            format!(
+                "`{model}` has two primary keys: keep one, and write #[model(unique(a, b))] for a pair that must be unique"
+            ),
         )),
         (None, _) => Err(Error::new(
             model.span(),
-            format!("`{model}` has no primary key\nhelp: add `pub id: Id<{model}>`, which the database numbers, or mark a field with #[field(primary_key)]"),
+            format!(
+                "`{model}` has no primary key\nhelp: add `pub id: Id<{model}>`, which the database numbers, or mark a field with #[field(primary_key)]"
+            ),
         )),
     }
 }
@@ -143,15 +190,24 @@ fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOptions> {
     if let Some(table) = &options.table {
         let text = table.value();
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) {
-            return Err(Error::new(table.span(), "a table's name has letters, digits and _, and starts with a letter or _"));
+        if text.is_empty()
+            || text.starts_with(|c: char| c.is_ascii_digit())
+            || !text.chars().all(word)
+        {
+            return Err(Error::new(
+                table.span(),
+                "a table's name has letters, digits and _, and starts with a letter or _",
+            ));
         }
     }
     Ok(options)
 }
 
 fn text(meta: &ParseNestedMeta<'_>) -> String {
-    meta.path.get_ident().map(Ident::to_string).unwrap_or_default()
+    meta.path
+        .get_ident()
+        .map(Ident::to_string)
+        .unwrap_or_default()
 }
 
 /// `"-views, title"`
@@ -165,7 +221,10 @@ fn ordering(list: &LitStr) -> syn::Result<Vec<(Ident, bool)>> {
                 None => (column, false),
             };
             let mut ident: Ident = syn::parse_str(name.trim()).map_err(|_| {
-                Error::new(list.span(), format!("`{column}` is no field: write ordering = \"-views, title\""))
+                Error::new(
+                    list.span(),
+                    format!("`{column}` is no field: write ordering = \"-views, title\""),
+                )
             })?;
             ident.set_span(list.span());
             Ok((ident, descending))
@@ -233,7 +292,9 @@ fn on_delete(rule: &LitStr) -> syn::Result<TokenStream> {
         other => {
             return Err(Error::new(
                 rule.span(),
-                format!("`{other}` is none of \"cascade\", \"protect\", \"set_null\", \"do_nothing\""),
+                format!(
+                    "`{other}` is none of \"cascade\", \"protect\", \"set_null\", \"do_nothing\""
+                ),
             ));
         }
     };
@@ -256,8 +317,14 @@ fn field_meta(field: &Field) -> TokenStream {
         meta = quote!(#meta.max_length(#characters));
     }
     if options.digits.is_some() || options.scale.is_some() {
-        let digits = options.digits.clone().unwrap_or_else(|| LitInt::new("18", Span::call_site()));
-        let scale = options.scale.clone().unwrap_or_else(|| LitInt::new("2", Span::call_site()));
+        let digits = options
+            .digits
+            .clone()
+            .unwrap_or_else(|| LitInt::new("18", Span::call_site()));
+        let scale = options
+            .scale
+            .clone()
+            .unwrap_or_else(|| LitInt::new("2", Span::call_site()));
         meta = quote!(#meta.decimal(#digits, #scale));
     }
     if options.unique {
@@ -293,12 +360,14 @@ fn unraw(name: &Ident) -> String {
 fn field_check(field: &Field) -> TokenStream {
     let Field { name, ty, options } = field;
     let text = unraw(name);
+    let ready = quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::ready);
     let mut checks = vec![quote! {
-        if let ::core::result::Result::Err(reason) = ::covet::model::Field::ready(&self.#name) {
+        if let ::core::result::Result::Err(reason) = #ready(&self.#name) {
             return ::core::result::Result::Err(::covet::__private::refused(#text, reason));
         }
     }];
-    let bare = quote_spanned!(ty.span()=> ::covet::model::Field::bare(&self.#name));
+    let bare = quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::bare(&self.#name));
+    let longer = quote_spanned!(ty.span()=> ::covet::__private::longer_than);
     let mut rule = |broken: TokenStream, reason: TokenStream| {
         checks.push(quote! {
             if let ::core::option::Option::Some(value) = #bare && #broken {
@@ -308,24 +377,29 @@ fn field_check(field: &Field) -> TokenStream {
     };
     if let Some(min) = &options.min {
         let shown = show(min);
-        rule(quote!(*value < (#min)), quote!(::core::concat!("must be at least ", #shown)));
+        rule(
+            quote!(*value < (#min)),
+            quote!(::core::concat!("must be at least ", #shown)),
+        );
     }
     if let Some(max) = &options.max {
         let shown = show(max);
-        rule(quote!(*value > (#max)), quote!(::core::concat!("must be at most ", #shown)));
+        rule(
+            quote!(*value > (#max)),
+            quote!(::core::concat!("must be at most ", #shown)),
+        );
     }
     if let Some(min) = &options.min_length {
         let shown = min.base10_digits();
         rule(
-            quote!(value.chars().count() < #min as usize),
+            quote!(!#longer(value, (#min as usize).saturating_sub(1))),
             quote!(::core::concat!("must have at least ", #shown, " characters")),
         );
     }
     if let Some(max) = &options.max_length {
         let shown = max.base10_digits();
         rule(
-            // Bytes bound characters: the count is needed only when they do not settle it.
-            quote!(value.len() > #max as usize && value.chars().count() > #max as usize),
+            quote!(#longer(value, #max as usize)),
             quote!(::core::concat!("must have at most ", #shown, " characters")),
         );
     }
@@ -343,8 +417,13 @@ fn field_check(field: &Field) -> TokenStream {
 
 fn show(expr: &Expr) -> String {
     match expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) => lit.base10_digits().to_owned(),
-        Expr::Lit(ExprLit { lit: Lit::Float(lit), .. }) => lit.base10_digits().to_owned(),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(lit), ..
+        }) => lit.base10_digits().to_owned(),
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(lit),
+            ..
+        }) => lit.base10_digits().to_owned(),
         other => quote!(#other).to_string().replace("- ", "-"),
     }
 }
@@ -352,7 +431,10 @@ fn show(expr: &Expr) -> String {
 fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usize) -> TokenStream {
     let model = &input.ident;
     let model_name = model.to_string();
-    let table = options.table.as_ref().map_or_else(|| format!("{}s", snake_case(&model_name)), LitStr::value);
+    let table = options
+        .table
+        .as_ref()
+        .map_or_else(|| format!("{}s", snake_case(&model_name)), LitStr::value);
     let key_name = &fields[key].name;
     let key_type = &fields[key].ty;
     let key_index = key as u8;
@@ -366,42 +448,66 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
     let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
     let numbers: Vec<u8> = (0..fields.len() as u8).collect();
     let checks = fields.iter().map(field_check);
-    let decodes = fields.iter().map(|Field { ty, .. }| {
-        quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::decode(d)?)
-    });
+    let spanned = |function: &str| {
+        let function = format_ident!("{function}");
+        types
+            .iter()
+            .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::#function))
+            .collect::<Vec<_>>()
+    };
+    let (encodes, attaches) = (spanned("encode"), spanned("attach"));
+    let decodes = fields.iter().map(
+        |Field { ty, .. }| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::decode(d)?),
+    );
 
     let touch = |when: fn(&FieldOptions) -> bool| {
-        let touched = fields.iter().filter(move |field| when(&field.options)).map(|field| {
-            let Field { name, ty, .. } = field;
-            quote_spanned!(ty.span()=> self.#name = <#ty as ::covet::model::Now>::now();)
-        });
+        let touched = fields
+            .iter()
+            .filter(move |field| when(&field.options))
+            .map(|field| {
+                let Field { name, ty, .. } = field;
+                quote_spanned!(ty.span()=> self.#name = <#ty as ::covet::model::Now>::now();)
+            });
         quote!(#(#touched)*)
     };
     let always = touch(|options| options.auto_now);
     let first = touch(|options| options.auto_now_add && !options.auto_now);
 
-    let columns = fields.iter().enumerate().map(|(index, Field { name, ty, .. })| {
-        let index = index as u8;
-        let doc = format!("The column `{}`.", unraw(name));
-        quote! {
-            #[doc = #doc]
-            pub const fn #name() -> ::covet::query::Column<#model, #ty> {
-                ::covet::query::Column::at(#index)
+    let columns = fields
+        .iter()
+        .enumerate()
+        .map(|(index, Field { name, ty, .. })| {
+            let index = index as u8;
+            let doc = format!("The column `{}`.", unraw(name));
+            quote! {
+                #[doc = #doc]
+                pub const fn #name() -> ::covet::query::Column<#model, #ty> {
+                    ::covet::query::Column::at(#index)
+                }
             }
-        }
-    });
+        });
 
     let (to_json, serialize) = if options.serialize == Some(false) {
-        (quote!(::covet::__private::serde::Serialize::serialize(self, serializer)), None)
+        (
+            quote!(::covet::__private::serde::Serialize::serialize(
+                self, serializer
+            )),
+            None,
+        )
     } else {
-        let shown: Vec<&Field> = fields.iter().filter(|field| !field.options.private).collect();
+        let shown: Vec<&Field> = fields
+            .iter()
+            .filter(|field| !field.options.private)
+            .collect();
         let count = shown.len();
-        let shown_names = shown.iter().map(|field| &field.name);
+        let values = shown.iter().map(|Field { name, ty, .. }| {
+            quote_spanned!(ty.span()=> &::covet::__private::AsJson::<#ty>(&self.#name))
+        });
         let texts = shown.iter().map(|field| unraw(&field.name));
         let body = quote! {
             use ::covet::__private::serde::ser::SerializeStruct as _;
             let mut fields = serializer.serialize_struct(#model_name, #count)?;
-            #(fields.serialize_field(#texts, &::covet::__private::AsJson(&self.#shown_names))?;)*
+            #(fields.serialize_field(#texts, #values)?;)*
             fields.end()
         };
         let implementation = quote! {
@@ -471,7 +577,7 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
 
             fn encode_field(&self, field: u8, out: &mut ::std::vec::Vec<u8>) {
                 match field {
-                    #(#numbers => <#types as ::covet::model::Field>::encode(&self.#names, out),)*
+                    #(#numbers => #encodes(&self.#names, out),)*
                     _ => {}
                 }
             }
@@ -483,7 +589,7 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
                 d: &mut ::covet::__private::Decoder<'_>,
             ) -> ::core::result::Result<(), ::covet::__private::DecodeError> {
                 match field {
-                    #(#numbers => <#types as ::covet::model::Field>::attach(&mut self.#names, path, d),)*
+                    #(#numbers => #attaches(&mut self.#names, path, d),)*
                     _ => d.skip(),
                 }
             }

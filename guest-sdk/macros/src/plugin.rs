@@ -28,7 +28,9 @@ impl Parse for Plugin {
                 other => {
                     return Err(Error::new(
                         key.span(),
-                        format!("`{other}` is none of `models`, `routes`, `name`, `version`\nhelp: write `covet::plugin! {{ models: [Post], routes: [index, show] }}`"),
+                        format!(
+                            "`{other}` is none of `models`, `routes`, `name`, `version`\nhelp: write `covet::plugin! {{ models: [Post], routes: [index, show] }}`"
+                        ),
                     ));
                 }
             }
@@ -43,18 +45,29 @@ impl Parse for Plugin {
 fn paths(input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
     let list;
     bracketed!(list in input);
-    Ok(Punctuated::<Path, Token![,]>::parse_terminated(&list)?.into_iter().collect())
+    Ok(Punctuated::<Path, Token![,]>::parse_terminated(&list)?
+        .into_iter()
+        .collect())
 }
 
 pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
-    let Plugin { name, version, models, routes } = plugin;
-    let name = name.map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), |name| quote!(#name));
+    let Plugin {
+        name,
+        version,
+        models,
+        routes,
+    } = plugin;
+    let name = name.map_or_else(
+        || quote!(::core::env!("CARGO_PKG_NAME")),
+        |name| quote!(#name),
+    );
     let version = version.map_or_else(|| quote!(::core::env!("CARGO_PKG_VERSION")), |v| quote!(#v));
     let indexes = 0..routes.len() as u32;
     Ok(quote! {
         #[doc(hidden)]
         #[allow(unexpected_cfgs, unused_qualifications)]
         const _: () = {
+            #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
             struct CovetPlugin;
 
             impl ::covet::bindings::exports::covet::plugin::description::Guest for CovetPlugin {
@@ -85,6 +98,8 @@ pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
                 }
             }
 
+            // The names of the exports are for wasm; native linkers choke on them.
+            #[cfg(target_family = "wasm")]
             ::covet::bindings::export_plugin!(CovetPlugin with_types_in ::covet::bindings);
         };
     })

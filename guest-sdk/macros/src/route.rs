@@ -13,7 +13,10 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
     let signature = &function.sig;
     let name = &signature.ident;
     if !signature.generics.params.is_empty() {
-        return Err(Error::new(signature.generics.span(), "a handler has no generics: the host calls it with what the request holds"));
+        return Err(Error::new(
+            signature.generics.span(),
+            "a handler has no generics: the host calls it with what the request holds",
+        ));
     }
 
     let mut taken = vec![false; params.len()];
@@ -23,7 +26,10 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
     let mut arguments = Vec::new();
     for (i, argument) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {
-            return Err(Error::new(argument.span(), "a handler is a free function, without self"));
+            return Err(Error::new(
+                argument.span(),
+                "a handler is a free function, without self",
+            ));
         };
         let ty = &*argument.ty;
         if let Type::Reference(reference) = ty {
@@ -36,7 +42,7 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
         match param_of(&argument.pat, &params) {
             Some(index) => {
                 taken[index] = true;
-                let at = quote_spanned!(ty.span()=> ::covet::http::param::<#ty>);
+                let at = quote_spanned!(ty.span()=> <#ty as ::covet::http::FromParam>::from_param);
                 reads.push(quote! {
                     let #variable = match #at(&request, #index) {
                         ::core::result::Result::Ok(value) => value,
@@ -46,8 +52,10 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
             }
             None => {
                 check_path_argument(ty, &params)?;
-                whole |= last_segment(ty).is_none_or(|last| last == "Path" || last == "Request") || wraps_path(ty);
-                let from = quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::from_request);
+                whole |= last_segment(ty).is_none_or(|last| last == "Path" || last == "Request")
+                    || wraps_path(ty);
+                let from =
+                    quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::from_request);
                 reads.push(quote! {
                     let #variable = match #from(&mut request).await {
                         ::core::result::Result::Ok(value) => value,
@@ -70,6 +78,13 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
         ));
     }
 
+    // Spanned by their types, so that a type that does not fit is reported once, where it stands.
+    let streams = types
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::STREAM));
+    let contents = types
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::BODY as usize));
     let method = format_ident!("{method}");
     let text = name.to_string();
     let await_ = signature.asyncness.map(|_| quote!(.await));
@@ -93,13 +108,13 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
                 method: ::covet::plugin::Method::#method,
                 path: #path,
                 handler: #text,
-                stream_body: false #(|| <#types as ::covet::http::FromRequest>::STREAM)*,
+                stream_body: false #(|| #streams)*,
             };
 
             #[allow(unused_mut, unused_variables, clippy::unit_arg, clippy::let_unit_value)]
             async fn call(request: ::covet::http::Request) -> ::covet::http::Response {
                 const _: () = ::core::assert!(
-                    0usize #(+ <#types as ::covet::http::FromRequest>::BODY as usize)* <= 1,
+                    0usize #(+ #contents)* <= 1,
                     #too_many
                 );
                 let mut request = request.named(&[#(#params),*]);
@@ -126,7 +141,9 @@ fn params(path: &LitStr) -> syn::Result<Vec<String>> {
     for (i, segment) in segments.iter().enumerate() {
         let Some(name) = segment.strip_prefix('{') else {
             if segment.contains(['{', '}']) {
-                return fail(format!("a parameter fills a whole segment of the path, and `{segment}` has text around it"));
+                return fail(format!(
+                    "a parameter fills a whole segment of the path, and `{segment}` has text around it"
+                ));
             }
             if let Some(name) = segment.strip_prefix(':') {
                 return fail(format!("a parameter is written in braces: `{{{name}}}`"));
@@ -134,15 +151,23 @@ fn params(path: &LitStr) -> syn::Result<Vec<String>> {
             continue;
         };
         let Some(name) = name.strip_suffix('}') else {
-            return fail(format!("a parameter fills a whole segment of the path: `{segment}` is not `{{name}}`"));
+            return fail(format!(
+                "a parameter fills a whole segment of the path: `{segment}` is not `{{name}}`"
+            ));
         };
         let name = match name.strip_prefix('*') {
             Some(rest) if i + 1 == segments.len() => rest,
-            Some(_) => return fail(format!("`{segment}` takes all that follows, so it comes last")),
+            Some(_) => {
+                return fail(format!(
+                    "`{segment}` takes all that follows, so it comes last"
+                ));
+            }
             None => name,
         };
         if syn::parse_str::<syn::Ident>(name).is_err() {
-            return fail(format!("`{name}` is no name for a parameter: it must be a Rust identifier"));
+            return fail(format!(
+                "`{name}` is no name for a parameter: it must be a Rust identifier"
+            ));
         }
         if names.iter().any(|known| known == name) {
             return fail(format!("the path has two parameters `{name}`"));
@@ -162,9 +187,14 @@ fn param_of(pattern: &Pat, params: &[String]) -> Option<usize> {
 
 /// `Path<(A, B)>` must have as many parts as the path has parameters.
 fn check_path_argument(ty: &Type, params: &[String]) -> syn::Result<()> {
-    let Some(inner) = generic_of(ty, "Path") else { return Ok(()) };
+    let Some(inner) = generic_of(ty, "Path") else {
+        return Ok(());
+    };
     if params.is_empty() {
-        return Err(Error::new(ty.span(), "the path has no parameters for `Path` to take: write them in braces, `/posts/{id}`"));
+        return Err(Error::new(
+            ty.span(),
+            "the path has no parameters for `Path` to take: write them in braces, `/posts/{id}`",
+        ));
     }
     match inner {
         Type::Tuple(tuple) if tuple.elems.len() != params.len() => Err(Error::new(
@@ -190,13 +220,19 @@ fn count(n: usize) -> String {
 /// `Option<Path<T>>` and `Result<Path<T>>`.
 fn wraps_path(ty: &Type) -> bool {
     ["Option", "Result"].iter().any(|outer| {
-        generic_of(ty, outer).is_some_and(|inner| last_segment(inner).is_some_and(|last| last == "Path" || last == "Request"))
+        generic_of(ty, outer).is_some_and(|inner| {
+            last_segment(inner).is_some_and(|last| last == "Path" || last == "Request")
+        })
     })
 }
 
 fn last_segment(ty: &Type) -> Option<String> {
     match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string()),
         _ => None,
     }
 }
@@ -204,8 +240,14 @@ fn last_segment(ty: &Type) -> Option<String> {
 /// The first type argument of `name<…>`.
 pub(crate) fn generic_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == name)?;
-    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let segment = path
+        .path
+        .segments
+        .last()
+        .filter(|segment| segment.ident == name)?;
+    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
     arguments.args.iter().find_map(|argument| match argument {
         syn::GenericArgument::Type(ty) => Some(ty),
         _ => None,

@@ -123,7 +123,9 @@ impl Body {
             Inner::Bytes(bytes) => Ok(bytes),
             Inner::Incoming(reader) => Ok(reader.collect().await),
             Inner::Stream(chunks) => Ok(chunks.collect::<Vec<_>>().await.concat()),
-            Inner::Write(_) => Err(Error::internal("a body that is written for a client cannot be read back")),
+            Inner::Write(_) => Err(Error::internal(
+                "a body that is written for a client cannot be read back",
+            )),
         }
     }
 
@@ -277,7 +279,9 @@ impl BodyStream {
 
     /// As a [`Stream`] of chunks.
     pub fn into_stream(self) -> impl Stream<Item = Vec<u8>> + 'static {
-        futures::stream::unfold(self, async |mut body| body.next().await.map(|chunk| (chunk, body)))
+        futures::stream::unfold(self, async |mut body| {
+            body.next().await.map(|chunk| (chunk, body))
+        })
     }
 }
 

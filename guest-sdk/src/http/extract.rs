@@ -52,23 +52,39 @@ impl FromRequest for Request {
     }
 }
 
-/// For the route macros: the parameter at this index, as a type that is read from text.
-#[doc(hidden)]
-pub fn param<T>(request: &Request, index: usize) -> Result<T>
+/// A type that one parameter of the path can be read as: every [`FromStr`] whose error can be shown.
+#[diagnostic::on_unimplemented(
+    message = "a parameter of the path cannot be read as `{Self}`",
+    label = "not a type that is read from text",
+    note = "write one of: String, i64 and the other numbers, bool, Uuid, Date, Decimal, Id<M>, an enum with #[derive(Choices)], or implement std::str::FromStr with an error that implements Display"
+)]
+pub trait FromParam: Sized {
+    /// Reads the parameter at this index of the path.
+    ///
+    /// # Errors
+    /// 400, naming the parameter.
+    fn from_param(request: &Request, index: usize) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> FromParam for T
 where
     T: FromStr,
     T::Err: fmt::Display,
 {
-    let text = request.param_at(index).unwrap_or("");
-    text.parse().map_err(|error| {
-        let name = request.names().get(index).copied().unwrap_or("parameter");
-        Error::rejected(
-            StatusCode::BAD_REQUEST,
-            "invalid-path",
-            Some(name.into()),
-            format!("{text:?} is not acceptable: {error}"),
-        )
-    })
+    #[inline]
+    fn from_param(request: &Request, index: usize) -> Result<Self> {
+        let text = request.param_at(index).unwrap_or("");
+        text.parse().map_err(|error| {
+            let name = request.names().get(index).copied().unwrap_or("parameter");
+            Error::rejected(
+                StatusCode::BAD_REQUEST,
+                "invalid-path",
+                Some(name.into()),
+                format!("{text:?} is not acceptable: {error}"),
+            )
+        })
+    }
 }
 
 /// The parameters of the path together: a struct by their names, a tuple or a single type by their order. 400 for a text
@@ -88,9 +104,9 @@ pub struct Path<T>(pub T);
 impl<T: DeserializeOwned> FromRequest for Path<T> {
     async fn from_request(request: &mut Request) -> Result<Self> {
         let pairs = request.names().iter().copied().zip(request.params());
-        T::deserialize(Fields::positional(pairs)).map(Path).map_err(|error| {
-            fields::reject(StatusCode::BAD_REQUEST, "invalid-path", error)
-        })
+        T::deserialize(Fields::positional(pairs))
+            .map(Path)
+            .map_err(|error| fields::reject(StatusCode::BAD_REQUEST, "invalid-path", error))
     }
 }
 
@@ -114,9 +130,9 @@ pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
     async fn from_request(request: &mut Request) -> Result<Self> {
-        T::deserialize(Fields::urlencoded(request.query().as_bytes())).map(Query).map_err(|error| {
-            fields::reject(StatusCode::BAD_REQUEST, "invalid-query", error)
-        })
+        T::deserialize(Fields::urlencoded(request.query().as_bytes()))
+            .map(Query)
+            .map_err(|error| fields::reject(StatusCode::BAD_REQUEST, "invalid-query", error))
     }
 }
 
@@ -139,9 +155,11 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
             ));
         }
         let body = request.take_body().collect().await?;
-        T::deserialize(Fields::urlencoded(&body)).map(Form).map_err(|error| {
-            fields::reject(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", error)
-        })
+        T::deserialize(Fields::urlencoded(&body))
+            .map(Form)
+            .map_err(|error| {
+                fields::reject(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", error)
+            })
     }
 }
 
@@ -152,23 +170,34 @@ pub struct Headers(Vec<(String, Vec<u8>)>);
 impl Headers {
     /// The first value of a header, where it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next().and_then(|value| std::str::from_utf8(value).ok())
+        self.all(name)
+            .next()
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Every value of a header.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// All of them in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 }
 
 impl FromRequest for Headers {
     async fn from_request(request: &mut Request) -> Result<Self> {
-        Ok(Headers(request.headers().map(|(name, value)| (name.into(), value.into())).collect()))
+        Ok(Headers(
+            request
+                .headers()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        ))
     }
 }
 
@@ -232,8 +261,8 @@ mod tests {
     use futures::executor::block_on;
     use serde::Deserialize;
 
-    use super::super::{Body, Json};
     use super::super::request::tests::request;
+    use super::super::{Body, Json};
     use super::*;
     use crate::Rejection;
 
@@ -257,29 +286,69 @@ mod tests {
     fn each_refusal_has_its_status_and_names_its_field() {
         let path = || request("/x", &["id"], &["x"], &[], b"");
         let refusal = refused::<Path<i64>>(path());
-        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (400, Some("id")));
-        let error = param::<i64>(&path(), 0).unwrap_err();
+        assert_eq!(
+            (refusal.status.as_u16(), refusal.field.as_deref()),
+            (400, Some("id"))
+        );
+        let error = i64::from_param(&path(), 0).unwrap_err();
         assert_eq!((error.status().as_u16(), error.field()), (400, Some("id")));
         let refusal = refused::<Query<Point>>(request("/?x=a", &[], &[], &[], b""));
-        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (400, Some("x")));
-        assert_eq!(refused::<Json<Point>>(with_body("text/plain", b"{}")).status.as_u16(), 415);
-        assert_eq!(refused::<Json<Point>>(with_body("application/json", b"{")).status.as_u16(), 400);
+        assert_eq!(
+            (refusal.status.as_u16(), refusal.field.as_deref()),
+            (400, Some("x"))
+        );
+        assert_eq!(
+            refused::<Json<Point>>(with_body("text/plain", b"{}"))
+                .status
+                .as_u16(),
+            415
+        );
+        assert_eq!(
+            refused::<Json<Point>>(with_body("application/json", b"{"))
+                .status
+                .as_u16(),
+            400
+        );
         let refusal = refused::<Json<Point>>(with_body("application/json", b"{\"x\":true}"));
-        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (422, Some("x")));
-        let refusal = refused::<Form<Point>>(with_body("application/x-www-form-urlencoded", b"x=1.5"));
-        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (422, Some("x")));
-        assert_eq!(refused::<String>(with_body("", b"\xff")).status.as_u16(), 400);
+        assert_eq!(
+            (refusal.status.as_u16(), refusal.field.as_deref()),
+            (422, Some("x"))
+        );
+        let refusal =
+            refused::<Form<Point>>(with_body("application/x-www-form-urlencoded", b"x=1.5"));
+        assert_eq!(
+            (refusal.status.as_u16(), refusal.field.as_deref()),
+            (422, Some("x"))
+        );
+        assert_eq!(
+            refused::<String>(with_body("", b"\xff")).status.as_u16(),
+            400
+        );
     }
 
     #[test]
     fn what_fits_is_taken() {
         let mut it = request("/7?x=2", &["id"], &["7"], &[("x-a", "1")], b"body");
-        assert_eq!(param::<u8>(&it, 0).unwrap(), 7);
-        assert_eq!(block_on(Query::<Point>::from_request(&mut it)).unwrap().0, Point { x: 2 });
-        assert_eq!(block_on(Headers::from_request(&mut it)).unwrap().get("X-A"), Some("1"));
-        assert!(block_on(Option::<Json<Point>>::from_request(&mut it)).unwrap().is_none());
+        assert_eq!(u8::from_param(&it, 0).unwrap(), 7);
+        assert_eq!(
+            block_on(Query::<Point>::from_request(&mut it)).unwrap().0,
+            Point { x: 2 }
+        );
+        assert_eq!(
+            block_on(Headers::from_request(&mut it)).unwrap().get("X-A"),
+            Some("1")
+        );
+        assert!(
+            block_on(Option::<Json<Point>>::from_request(&mut it))
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(block_on(String::from_request(&mut it)).unwrap(), "body");
-        assert_eq!(block_on(String::from_request(&mut it)).unwrap(), "", "taken once");
+        assert_eq!(
+            block_on(String::from_request(&mut it)).unwrap(),
+            "",
+            "taken once"
+        );
     }
 
     #[test]

@@ -61,7 +61,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => Response::typed("application/json", body),
-            Err(error) => Error::internal(format!("the answer cannot be JSON: {error}")).into_response(),
+            Err(error) => {
+                Error::internal(format!("the answer cannot be JSON: {error}")).into_response()
+            }
         }
     }
 }
@@ -87,7 +89,8 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").trim();
     essence.eq_ignore_ascii_case("application/json")
-        || essence.len() > 5 && essence.as_bytes()[essence.len() - 5..].eq_ignore_ascii_case(b"+json")
+        || essence.len() > 5
+            && essence.as_bytes()[essence.len() - 5..].eq_ignore_ascii_case(b"+json")
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
@@ -225,7 +228,10 @@ mod tests {
         let rejection = rejection(text);
         assert_eq!(rejection.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(rejection.field.as_deref(), Some("items[1].price"));
-        assert_eq!(rejection.message, "invalid type: string \"two\", expected i64");
+        assert_eq!(
+            rejection.message,
+            "invalid type: string \"two\", expected i64"
+        );
     }
 
     #[test]

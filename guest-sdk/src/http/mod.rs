@@ -9,7 +9,7 @@ mod response;
 mod sse;
 
 pub use self::body::{Body, BodyStream, BodyWriter, Closed};
-pub use self::extract::{Form, FromRequest, Headers, Path, Query, param};
+pub use self::extract::{Form, FromParam, FromRequest, Headers, Path, Query};
 pub use self::json::Json;
 pub use self::request::Request;
 pub use self::response::{Html, IntoResponse, Redirect, Response};

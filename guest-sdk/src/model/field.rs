@@ -160,7 +160,7 @@ macro_rules! scalar {
             }
         }
         impl Scalar for $ty {}
-        $(impl $marker for $ty {})*
+        $(#[diagnostic::do_not_recommend] impl $marker for $ty {})*
     )*};
 }
 pub(crate) use scalar;
@@ -200,7 +200,9 @@ fn real(d: &mut Decoder<'_>) -> Result<f64, DecodeError> {
 }
 
 fn parse<T: std::str::FromStr>(d: &mut Decoder<'_>, what: &'static str) -> Result<T, DecodeError> {
-    d.str()?.parse().map_err(|_| DecodeError::message(format!("not {what}")))
+    d.str()?
+        .parse()
+        .map_err(|_| DecodeError::message(format!("not {what}")))
 }
 
 fn micros(time: &NaiveTime) -> i64 {
@@ -280,7 +282,9 @@ impl<T: Serialize + serde::de::DeserializeOwned> Field for Json<T> {
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let text = d.str()?;
-        serde_json::from_str(text).map(Json).map_err(|e| DecodeError::message(e.to_string()))
+        serde_json::from_str(text)
+            .map(Json)
+            .map_err(|e| DecodeError::message(e.to_string()))
     }
 
     fn bare(&self) -> Option<&Self> {

@@ -12,9 +12,7 @@ use std::hash::Hash;
 use minicbor::Decoder;
 use serde::Serializer;
 
-pub use self::field::{
-    AsJson, Field, HasDate, HasTime, Now, Numeric, Ordered, Scalar, Textual,
-};
+pub use self::field::{AsJson, Field, HasDate, HasTime, Now, Numeric, Ordered, Scalar, Textual};
 pub use self::foreign_key::{ForeignKey, Relation};
 pub use self::id::Id;
 pub use self::text::{Binary, Email, InvalidText, Url};
@@ -29,7 +27,9 @@ use meta::ModelMeta;
     label = "not a key type",
     note = "write `pub id: Id<Self>` for a key that the database numbers, or use i64, i32, String or Uuid with #[field(primary_key)]"
 )]
-pub trait Key: Field<Bare = Self> + Scalar + Clone + Eq + Hash + fmt::Debug + fmt::Display + 'static {
+pub trait Key:
+    Field<Bare = Self> + Scalar + Clone + Eq + Hash + fmt::Debug + fmt::Display + 'static
+{
     /// False for an [`Id`] that is not saved yet.
     fn is_set(&self) -> bool {
         true

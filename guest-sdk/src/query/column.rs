@@ -35,11 +35,17 @@ impl<M, T> Column<M, T> {
     /// For `#[derive(Model)]`: the field at this index.
     #[doc(hidden)]
     pub const fn at(index: u8) -> Self {
-        Column { path: Path::field(index), of: PhantomData }
+        Column {
+            path: Path::field(index),
+            of: PhantomData,
+        }
     }
 
     pub(crate) const fn new(path: Path) -> Self {
-        Column { path, of: PhantomData }
+        Column {
+            path,
+            of: PhantomData,
+        }
     }
 }
 
@@ -47,7 +53,9 @@ impl<M: Model, T: Field> Column<M, T> {
     fn compare(self, lookup: Lookup, right: impl Operand<M, T::Bare>) -> Expr<M> {
         let mut expr = Expr::empty();
         match right.column() {
-            Some(other) => expr.words.extend([compare_field(self.path, lookup), other.word()]),
+            Some(other) => expr
+                .words
+                .extend([compare_field(self.path, lookup), other.word()]),
             None => {
                 expr.words.push(compare(self.path, lookup));
                 right.write(expr.params.item());
@@ -142,12 +150,18 @@ impl<M: Model, T: Field> Column<M, T> {
 
     /// Ascending; a column alone means the same.
     pub fn asc(self) -> Order<M> {
-        Order { word: ordered(self.path, false), of: PhantomData }
+        Order {
+            word: ordered(self.path, false),
+            of: PhantomData,
+        }
     }
 
     /// Descending.
     pub fn desc(self) -> Order<M> {
-        Order { word: ordered(self.path, true), of: PhantomData }
+        Order {
+            word: ordered(self.path, true),
+            of: PhantomData,
+        }
     }
 }
 
@@ -226,7 +240,11 @@ impl<M: Model, T: Field> Column<M, T> {
     fn assign(self, change: Change, value: impl FnOnce(&mut Vec<u8>)) -> Assignment<M> {
         let mut params = Array::new();
         value(params.item());
-        Assignment { word: assigned(self.path, change), params, of: PhantomData }
+        Assignment {
+            word: assigned(self.path, change),
+            params,
+            of: PhantomData,
+        }
     }
 
     /// For `update`: the new value.
@@ -274,15 +292,21 @@ where
     }
 }
 
-impl<M: Model, R: Relation> Column<M, R> {
+impl<M: Model, R: Field> Column<M, R> {
     /// A column of the model that this relation leads to: `Post::author().to(Author::name())`. Behind a relation that
     /// may be null the column may be null too.
-    pub fn to<T: Field>(self, column: Column<R::Target, T>) -> Column<M, R::Through<T>> {
+    pub fn to<T: Field>(self, column: Column<R::Target, T>) -> Column<M, R::Through<T>>
+    where
+        R: Relation,
+    {
         Column::new(self.path.then(column.path))
     }
 
     /// A relation of the model that this one leads to: `Post::author().then(Author::country())`.
-    pub fn then<S: Relation>(self, relation: Column<R::Target, S>) -> Column<M, R::Through<S>> {
+    pub fn then<S: Relation>(self, relation: Column<R::Target, S>) -> Column<M, R::Through<S>>
+    where
+        R: Relation,
+    {
         Column::new(self.path.then(relation.path))
     }
 }

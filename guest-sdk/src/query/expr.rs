@@ -27,7 +27,11 @@ pub struct Expr<M> {
 
 impl<M> Expr<M> {
     pub(crate) fn empty() -> Self {
-        Expr { words: Words::new(), params: Array::new(), of: PhantomData }
+        Expr {
+            words: Words::new(),
+            params: Array::new(),
+            of: PhantomData,
+        }
     }
 
     fn join(mut self, other: Self, node: u64) -> Self {
@@ -40,7 +44,11 @@ impl<M> Expr<M> {
 
 impl<M> Clone for Expr<M> {
     fn clone(&self) -> Self {
-        Expr { words: self.words.clone(), params: self.params.clone(), of: PhantomData }
+        Expr {
+            words: self.words.clone(),
+            params: self.params.clone(),
+            of: PhantomData,
+        }
     }
 }
 impl<M> fmt::Debug for Expr<M> {
@@ -110,13 +118,15 @@ impl<M> Selector<M> for Expr<M> {
 
 pub(crate) fn key_is<M: Model>(key: &M::Key) -> Expr<M> {
     let mut expr = Expr::empty();
-    expr.words.push(compare(Path::field(M::meta().key), Lookup::Exact));
+    expr.words
+        .push(compare(Path::field(M::meta().key), Lookup::Exact));
     Field::encode(key, expr.params.item());
     expr
 }
 
 macro_rules! key_selector {
     ($($ty:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<M: Model> Selector<M> for $ty
         where
             M::Key: From<$ty>,
@@ -129,6 +139,7 @@ macro_rules! key_selector {
 }
 key_selector!(i64, String, uuid::Uuid);
 
+#[diagnostic::do_not_recommend]
 impl<'a, M: Model> Selector<M> for &'a str
 where
     M::Key: From<&'a str>,
@@ -138,6 +149,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Model, A> Selector<M> for Id<A>
 where
     M::Key: From<Id<A>>,
@@ -193,9 +205,11 @@ impl<M: Model, T: Field> Operand<M, T::Bare> for Column<M, T> {
     }
 }
 
-/// Implements `Value<V>` and `Operand<M, V>` for a type, alike.
+/// Implements `Value<V>` and `Operand<M, V>` for a type, alike. The compiler is told not to list them: the traits' own
+/// messages say what to write.
 macro_rules! values {
     ($([$($generics:tt)*] $ty:ty => $v:ty $(where { $($bound:tt)* })?, |$this:ident, $out:ident| $encode:expr;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> Value<$v> for $ty $(where $($bound)*)? {
             #[inline]
             fn write(&self, $out: &mut Vec<u8>) {
@@ -203,6 +217,7 @@ macro_rules! values {
                 $encode
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<M, $($generics)*> Operand<M, $v> for $ty $(where $($bound)*)? {
             #[inline]
             fn write(&self, $out: &mut Vec<u8>) {

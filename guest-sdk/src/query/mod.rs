@@ -5,18 +5,18 @@ mod expr;
 mod plan;
 mod set;
 mod shape;
-mod transaction;
-mod values;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod values;
 mod write;
 
 pub use self::column::{Assignment, Column, Order, SetValue};
 pub use self::expr::{Condition, Expr, Operand, Selector, Value};
+pub(crate) use self::set::by_key;
 pub use self::set::{OrderBy, QuerySet, Related};
 pub use self::transaction::{Savepoint, Transaction, transaction};
 pub use self::values::{Columns, Only, Partial, Values};
-pub use self::write::{Assignments, FieldList};
-pub(crate) use self::set::by_key;
-pub(crate) use self::write::{delete, save, save_fields};
 pub(crate) use self::write::encode_default;
+pub use self::write::{Assignments, FieldList};
+pub(crate) use self::write::{delete, save, save_fields};

@@ -189,8 +189,15 @@ impl<M: Model> QuerySet<M> {
             flags |= flag::OFFSET;
             self.params.int(offset);
         }
-        let shape =
-            Shape::new(M::meta(), Verb::Select, flags, &self.filter, &self.order, &self.related, fields);
+        let shape = Shape::new(
+            M::meta(),
+            Verb::Select,
+            flags,
+            &self.filter,
+            &self.order,
+            &self.related,
+            fields,
+        );
         match self.cache {
             Some(cache) if self.tx.is_none() => cached(*cache, shape, self.params).await,
             _ => run(shape, self.params, self.tx.as_ref()).await,

@@ -117,7 +117,10 @@ impl Transaction {
         match &*self.0.0.borrow() {
             Some(handle) => {
                 let number = handle.savepoint().await?;
-                Ok(Savepoint { tx: self.0.clone(), number })
+                Ok(Savepoint {
+                    tx: self.0.clone(),
+                    number,
+                })
             }
             None => Err(Error::TransactionClosed),
         }
@@ -125,7 +128,11 @@ impl Transaction {
 
     /// Every query inside `work` that names no other transaction runs in this one, also `save()` and `get()`.
     pub async fn scope<F: Future>(&self, work: F) -> F::Output {
-        Scope { tx: Some(self.0.clone()), work: Box::pin(work) }.await
+        Scope {
+            tx: Some(self.0.clone()),
+            work: Box::pin(work),
+        }
+        .await
     }
 }
 

@@ -76,7 +76,11 @@ impl<M: Model, C: Columns<M>> Values<M, C> {
     pub(super) fn new(set: QuerySet<M>, columns: C) -> Self {
         let mut words = SmallVec::new();
         columns.each(&mut words);
-        Values { set, words, of: PhantomData }
+        Values {
+            set,
+            words,
+            of: PhantomData,
+        }
     }
 
     /// All rows.
@@ -148,7 +152,12 @@ impl<M: Model> Only<M> {
         rows(&bytes, |d| {
             let start = d.position();
             d.skip()?;
-            Ok(Partial { bytes: bytes.clone(), start, fields: fields.clone(), of: PhantomData })
+            Ok(Partial {
+                bytes: bytes.clone(),
+                start,
+                fields: fields.clone(),
+                of: PhantomData,
+            })
         })
     }
 
@@ -212,7 +221,11 @@ impl<M: Model> Partial<M> {
     /// # Errors
     /// [`Error::Deferred`] when it was not.
     pub fn get<T: Field>(&self, column: Column<M, T>) -> Result<T> {
-        match self.fields.iter().position(|word| *word == column.path.word()) {
+        match self
+            .fields
+            .iter()
+            .position(|word| *word == column.path.word())
+        {
             Some(index) => Ok(T::decode(&mut self.field(index)?)?),
             None => Err(Error::Deferred {
                 model: M::meta().name,
@@ -240,7 +253,10 @@ impl<M: Model> Partial<M> {
 
 impl<M: Model> fmt::Debug for Partial<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.fields.iter().map(|word| Path::of_word(*word).describe(M::meta()));
+        let names = self
+            .fields
+            .iter()
+            .map(|word| Path::of_word(*word).describe(M::meta()));
         write!(f, "Partial<{}>", M::meta().name)?;
         f.debug_list().entries(names).finish()
     }
@@ -253,7 +269,10 @@ impl<M: Model> Serialize for Partial<M> {
         for word in &*self.fields {
             let path = Path::of_word(*word);
             let kind = path.meta(M::meta()).kind;
-            map.serialize_entry(&path.describe(M::meta()), &Untyped::read(kind, &mut d).map_err(S::Error::custom)?)?;
+            map.serialize_entry(
+                &path.describe(M::meta()),
+                &Untyped::read(kind, &mut d).map_err(S::Error::custom)?,
+            )?;
         }
         map.end()
     }

@@ -10,7 +10,7 @@ async fn b() {}
 async fn c() {}
 
 #[get("/{*rest}/edit")]
-async fn d(rest: String) {}
+async fn d(_rest: String) {}
 
 #[get]
 async fn e() {}

@@ -1,4 +1,3 @@
-use covet::prelude::*;
 
 covet::plugin! { route: [] }
 

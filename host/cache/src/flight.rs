@@ -89,7 +89,9 @@ pub struct Lease {
 
 impl Lease {
     fn new(cache: Arc<Inner>, key: Key) -> Lease {
-        Lease { held: Some((cache, key)) }
+        Lease {
+            held: Some((cache, key)),
+        }
     }
 
     /// Stores the value and wakes everybody who waits for it.
@@ -97,7 +99,9 @@ impl Lease {
     /// # Errors
     /// [`CacheError::TooLarge`] when the value is not stored; those who wait get it all the same.
     pub fn fill(mut self, value: Bytes, ttl: Option<Duration>) -> Result<(), CacheError> {
-        let Some((cache, key)) = self.held.take() else { return Ok(()) };
+        let Some((cache, key)) = self.held.take() else {
+            return Ok(());
+        };
         let stored = cache.store(key.clone(), value.clone(), ttl);
         let waiting = cache.flights.open.lock().remove(&key);
         for waiter in waiting.into_iter().flatten() {
@@ -109,11 +113,15 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some((cache, key)) = self.held.take() else { return };
+        let Some((cache, key)) = self.held.take() else {
+            return;
+        };
         let mut lease = Lease::new(cache, key);
         loop {
             let next = {
-                let Some((cache, key)) = &lease.held else { return };
+                let Some((cache, key)) = &lease.held else {
+                    return;
+                };
                 let mut open = cache.flights.open.lock();
                 let next = open.get_mut(key).and_then(VecDeque::pop_front);
                 if next.is_none() {
@@ -137,6 +145,8 @@ impl Drop for Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("key", &self.held.as_ref().map(|(_, key)| &key.key)).finish()
+        f.debug_struct("Lease")
+            .field("key", &self.held.as_ref().map(|(_, key)| &key.key))
+            .finish()
     }
 }

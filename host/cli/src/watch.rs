@@ -16,25 +16,27 @@ pub struct Watch {
     watcher: RecommendedWatcher,
     watched: HashSet<PathBuf>,
     project: PathBuf,
+    /// What the last build read; empty before the first.
+    sources: HashSet<PathBuf>,
 }
 
 impl Watch {
     /// Watches a project, but not `state` (the host's own files) in it. `changed` is called on
-    /// a thread of the watcher with the name of each changed file.
+    /// a thread of the watcher with the path of each changed file.
     ///
     /// # Errors
     /// `watch`, when the system has no more watches: with the setting to raise.
-    pub fn new(project: &Path, state: &Path, changed: impl Fn(String) + Send + 'static) -> Result<Watch> {
+    pub fn new(project: &Path, state: &Path, changed: impl Fn(PathBuf) + Send + 'static) -> Result<Watch> {
         let (base, state) = (project.to_owned(), std::path::absolute(state).unwrap_or_else(|_| state.to_owned()));
         let except = state.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let mut paths = event.paths.iter().filter(|path| !path.starts_with(&except) && !is_ignored(path, &base));
             if let Some(path) = paths.next().filter(|_| changes(event.kind)) {
-                changed(path.strip_prefix(&base).unwrap_or(path).display().to_string());
+                changed(path.clone());
             }
         });
-        let mut watch = Watch { watcher: watcher.map_err(failed)?, watched: HashSet::new(), project: project.to_owned() };
+        let mut watch = Watch { watcher: watcher.map_err(failed)?, watched: HashSet::new(), project: project.to_owned(), sources: HashSet::new() };
         watch.add(project, RecursiveMode::NonRecursive)?;
         let entries = std::fs::read_dir(project).map_err(Failure::io("listing", project))?;
         for path in entries.flatten().map(|entry| entry.path()) {
@@ -48,6 +50,7 @@ impl Watch {
     /// Watches the directories of these files too: crates by path, included files, directories made since the start. What
     /// cannot be watched is left out: the plugin still builds.
     pub fn also(&mut self, sources: &[PathBuf]) {
+        self.sources = sources.iter().cloned().collect();
         let directories: HashSet<&Path> = sources.iter().filter_map(|file| file.parent()).collect();
         for directory in directories {
             let covered = self.watched.iter().any(|watched| directory.starts_with(watched) && *watched != self.project);
@@ -55,6 +58,18 @@ impl Watch {
                 let _ = self.add(directory, RecursiveMode::NonRecursive);
             }
         }
+    }
+
+    /// Whether a build could come out otherwise for a change of this file. A log or a note that is written into the project
+    /// must not start a build: it may be our own output.
+    pub fn matters(&self, file: &Path) -> bool {
+        let Ok(inside) = file.strip_prefix(&self.project) else { return self.sources.contains(file) };
+        let elsewhere = ["tests", "benches", "examples"].iter().any(|directory| inside.starts_with(directory));
+        // A module that is new, or that the last build missed, is in no list yet.
+        let code = !elsewhere && inside.extension().is_some_and(|extension| extension == "rs" || extension == "toml");
+        // What a build script reads, nobody says.
+        let anything = self.sources.is_empty() || self.project.join("build.rs").exists();
+        code || self.sources.contains(file) || (anything && inside.components().count() > 1)
     }
 
     fn add(&mut self, directory: &Path, mode: RecursiveMode) -> Result<()> {
@@ -117,7 +132,7 @@ mod tests {
             while let Ok(file) = events.recv_timeout(std::time::Duration::from_millis(patience)) {
                 last = Some(file);
             }
-            last
+            last.map(|file: PathBuf| file.strip_prefix(&root).unwrap_or(&file).display().to_string())
         };
 
         std::fs::write(root.join("state/app.db"), "x").unwrap();
@@ -130,5 +145,20 @@ mod tests {
         watch.also(&[root.join("pages/home.html")]);
         std::fs::write(root.join("pages/home.html"), "x").unwrap();
         assert_eq!(seen(1000).as_deref(), Some("pages/home.html"));
+    }
+
+    #[test]
+    fn only_what_a_build_reads_starts_one() {
+        let project = tempfile::tempdir().unwrap();
+        let root = project.path().canonicalize().unwrap();
+        let mut watch = Watch::new(&root, Path::new("/nowhere"), drop).unwrap();
+        let page = root.join("pages/home.html");
+        watch.also(&[root.join("src/lib.rs"), page.clone(), "/sdk/src/lib.rs".into()]);
+        for file in [root.join("src/lib.rs").as_path(), &root.join("src/new.rs"), &root.join("plugin.toml"), &page, Path::new("/sdk/src/lib.rs")] {
+            assert!(watch.matters(file), "{}", file.display());
+        }
+        for file in [root.join("out.log").as_path(), &root.join("README.md"), &root.join("tests/app.rs"), Path::new("/sdk/README.md")] {
+            assert!(!watch.matters(file), "{}", file.display());
+        }
     }
 }

@@ -22,6 +22,7 @@ mod functions;
 mod introspect;
 mod options;
 mod perform;
+mod place;
 mod queue;
 mod readers;
 mod stats;
@@ -38,6 +39,7 @@ use parking_lot::Mutex;
 use crate::{Access, DbError, Introspection, Transaction, Work};
 use anchor::Anchor;
 use connection::Connection;
+use place::Place;
 use queue::{Queue, Task};
 use readers::Readers;
 use stats::Counters;
@@ -70,13 +72,15 @@ impl Sqlite {
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, DbError> {
         connection::create_file(path)?;
         let counters = Arc::new(Counters::default());
-        let queue = Arc::new(Queue::new(options.queue));
+        let place = Arc::new(Place::new());
+        let queue = Arc::new(Queue::new(options.queue, Arc::clone(&place)));
         // The writer comes first: it switches the file to WAL mode, which readers rely on.
         let connection = Connection::open_writer(path, &options, &counters)?;
         let anchor = Anchor::open(path, &options)?;
         let thread = writer::spawn(
             connection,
             anchor,
+            place,
             Arc::clone(&queue),
             Arc::clone(&counters),
             &options,

@@ -1,6 +1,6 @@
 //! What the three databases say differently. Planning speaks of lookups; a dialect has the words for them.
 //!
-//! Everything common to SQL goes through sea-query's one AST. What is not, stands behind [`Words`], one module a dialect.
+//! Everything common to SQL goes through sea-query's one AST. What is not, stands behind `Words`, one module a dialect.
 
 mod sqlite;
 

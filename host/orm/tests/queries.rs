@@ -106,7 +106,7 @@ async fn related_models_come_nested_in_the_same_row_and_null_where_there_is_none
 }
 
 #[tokio::test]
-async fn a_model_whose_ordering_names_null_first_fields_is_still_told_apart() {
+async fn an_optional_relation_needs_a_first_field_that_tells_it_from_none() {
     let mut models = blog();
     // The editor's first field may be null: the driver could not tell an absent author from one without it.
     models[1].fields.rotate_left(2);

@@ -187,6 +187,20 @@ async fn reads_are_short_exactly_when_a_key_or_an_index_bounds_them() {
         distinct: true,
         ..Select::default()
     };
+    let joined = |filter, by: &str| {
+        let related = vec![
+            vec!["author".into()],
+            vec!["author".into(), "country".into()],
+            vec!["editor".into()],
+        ];
+        Operation::Select(Select {
+            filter,
+            order: vec![order(by)],
+            limit: Some(0),
+            related,
+            ..Select::default()
+        })
+    };
     let list = |count: i64| Item::Array((0..count).map(Item::Int).collect());
     for (model, operation, params, expected) in [
         (
@@ -351,6 +365,14 @@ async fn reads_are_short_exactly_when_a_key_or_an_index_bounds_them() {
         ),
         ("Post", Operation::Select(offset), items![10, 257], long),
         ("Post", Operation::Select(distinct), items![10], long),
+        ("Post", joined(vec![], "-created_at"), items![10], short),
+        ("Post", joined(vec![], "id"), items![10], short),
+        (
+            "Post",
+            joined(vec![is("author", Exact, 1)], "-created_at"),
+            items![10, 1],
+            short,
+        ),
         ("Post", Operation::Count(vec![]), items![], long),
         (
             "Post",

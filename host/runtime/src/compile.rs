@@ -120,10 +120,7 @@ fn load_or_compile(engine: &Shared, wasm: &[u8]) -> Result<Compiled, LoadError> 
     {
         return Ok(Compiled { component, cached: true, took: start.elapsed() });
     }
-    let code = engine
-        .wasmtime
-        .precompile_component(wasm)
-        .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+    let code = engine.wasmtime.precompile_component(wasm).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
     let stored = path.as_deref().and_then(|path| match store(path, &code) {
         Ok(()) => load(engine, path),
         Err(error) => {
@@ -189,7 +186,9 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Makes room: drops the files used longest ago, until the rest and `coming` fit.
 fn prune(dir: &Path, coming: u64) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
     let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm" || extension == "tmp"))

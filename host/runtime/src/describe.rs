@@ -23,11 +23,13 @@ use crate::{
 /// [`LoadError::UnknownImport`], [`LoadError::WrongTypes`], [`LoadError::MissingExport`], [`LoadError::TooManyResources`].
 pub(crate) fn link(engine: &Shared, component: &Component) -> Result<Template, LoadError> {
     let pre = engine.linker.instantiate_pre(component).map_err(|error| {
-        // "component imports instance `wasi:x/y@0.2.0`, but a matching implementation was not found in the linker"
+        // "component imports instance `a:b/c@0.2.0`, but a matching implementation was not found in the linker: ...". Those
+        // of ours are there (`compile::check` has looked at their names), so that it is their types which do not match.
         let text = format!("{error:#}");
-        match text.contains("was not found in the linker").then(|| text.split('`').nth(1)).flatten() {
-            Some(import) => LoadError::UnknownImport { import: import.into() },
-            None => LoadError::WrongTypes(text),
+        let unmatched = text.contains("was not found in the linker");
+        match unmatched.then(|| text.split('`').nth(1)).flatten() {
+            Some(import) if !import.starts_with("covet:") => LoadError::UnknownImport { import: import.into() },
+            _ => LoadError::WrongTypes(text),
         }
     })?;
     let missing = |export: &str| LoadError::MissingExport { export: export.into() };
@@ -56,10 +58,7 @@ pub(crate) fn nothing(name: &str) -> Result<Description, LoadError> {
 ///
 /// # Errors
 /// [`LoadError::DescribeTrap`], [`LoadError::DescribeTimeout`], and what [`Description::check`] finds.
-pub(crate) async fn describe(
-    draft: Generation,
-    component: &Component,
-) -> Result<(Description, Generation), LoadError> {
+pub(crate) async fn describe(draft: Generation, component: &Component) -> Result<(Description, Generation), LoadError> {
     let draft = Arc::new(draft);
     let (running, component) = (Arc::clone(&draft), component.clone());
     let raw = tokio::task::spawn_blocking(move || {
@@ -98,8 +97,8 @@ async fn ask(draft: &Arc<Generation>, component: &Component) -> Result<PluginDes
         .map_err(|error| LoadError::WrongTypes(format!("covet:http/handler.handle: {error:#}")))?;
     let interface = component.get_export_index(None, "covet:plugin/description@0.1.0");
     let export = interface.and_then(|interface| component.get_export_index(Some(&interface), "describe"));
-    let export = export
-        .ok_or_else(|| LoadError::MissingExport { export: "covet:plugin/description@0.1.0#describe".into() })?;
+    let export =
+        export.ok_or_else(|| LoadError::MissingExport { export: "covet:plugin/description@0.1.0#describe".into() })?;
     let describe = instance
         .get_typed_func::<(), (PluginDescription,)>(&mut store, export)
         .map_err(|error| LoadError::WrongTypes(format!("covet:plugin/description.describe: {error:#}")))?;

@@ -62,8 +62,9 @@ pub(crate) struct Shared {
 
 /// Bytes that the pool counts on for one instance, when it derives its totals from the budget: a small guest's heap.
 const TYPICAL_INSTANCE: u64 = 1 << 20;
-/// Fewest and most instances of the pool. Each slot reserves 4 GiB of addresses (not memory), of which there are 128 TiB.
-const INSTANCES: (u64, u64) = (64, 8_192);
+/// Fewest and most instances of the pool. A slot reserves 4 GiB of addresses (not memory), of which there are 128 TiB, and
+/// makes up to 8 mappings, of which Linux allows a process 65,530.
+const INSTANCES: (u64, u64) = (64, 4_096);
 /// Core modules, tables and memories that one component may have. Rust's has 3 or 4 modules, 2 tables, 1 memory; other
 /// languages' bring some more.
 const CORE_INSTANCES: u32 = 16;
@@ -86,22 +87,7 @@ impl Engine {
             crate::compile::prepare_dir(dir)?;
         }
         let wanted = (options.memory_budget / TYPICAL_INSTANCE).clamp(INSTANCES.0, INSTANCES.1) as u32;
-        let mut instances = wanted;
-        let wasmtime = loop {
-            match wasmtime::Engine::new(&config(&options, instances)) {
-                Ok(engine) => break engine,
-                Err(error) if u64::from(instances) > INSTANCES.0 / 4 => {
-                    instances /= 2;
-                    tracing::warn!(%error, instances, "the pool could not be reserved, trying a smaller one");
-                }
-                Err(error) => return Err(RuntimeError::Engine(format!("{error:#}"))),
-            }
-        };
-        if instances < wanted {
-            tracing::warn!(
-                "at most {instances} plugin instances at once, {wanted} were planned: the address space is limited (see `ulimit -v` and vm.overcommit_memory)"
-            );
-        }
+        let (wasmtime, instances) = reserve(&options, wanted)?;
         let linker = imports::linker(&wasmtime).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
         let clock = Clock::start(&wasmtime)?;
         Ok(Engine {
@@ -134,13 +120,45 @@ impl Engine {
     }
 }
 
+/// Makes wasmtime's engine with as large a pool as the machine grants addresses for.
+fn reserve(options: &EngineOptions, wanted: u32) -> Result<(wasmtime::Engine, u32), RuntimeError> {
+    let mut refused = None;
+    for reservation in [Reservation::Full, Reservation::Tight] {
+        let mut instances = wanted;
+        while u64::from(instances) >= INSTANCES.0 {
+            match wasmtime::Engine::new(&config(options, instances, reservation)) {
+                Ok(engine) => {
+                    if let Some(refused) = refused {
+                        tracing::warn!(
+                            "at most {instances} plugin instances at once, {wanted} were planned, {reservation:?} reservation: the address space is limited (`ulimit -v`, vm.overcommit_memory): {refused}"
+                        );
+                    }
+                    return Ok((engine, instances));
+                }
+                Err(error) => refused = Some(format!("{error:#}")),
+            }
+            instances /= 2;
+        }
+    }
+    Err(RuntimeError::Engine(refused.unwrap_or_default()))
+}
+
+/// How many addresses each memory gets.
+#[derive(Clone, Copy, Debug)]
+enum Reservation {
+    /// 4 GiB: compiled code needs no bounds checks.
+    Full,
+    /// No more than a memory may grow to: for machines that limit addresses. Guests compute some 10 to 50 % slower.
+    Tight,
+}
+
 impl Shared {
     pub fn next_key(&self) -> u64 {
         self.next_key.fetch_add(1, Relaxed)
     }
 }
 
-fn config(options: &EngineOptions, instances: u32) -> Config {
+fn config(options: &EngineOptions, instances: u32, reservation: Reservation) -> Config {
     let mut config = Config::new();
     config
         .cranelift_opt_level(OptLevel::Speed)
@@ -157,9 +175,13 @@ fn config(options: &EngineOptions, instances: u32) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         // Only the host's own debuggers would use it, and registering it is slow.
         .native_unwind_info(false)
-        // The first pages of a fresh instance: see docs/decisions/003-calling-guests.md.
-        .memory_init_cow(env_switch("COVET_COW", true))
+        // Mapping a fresh memory from the module's image or writing it measured the same for small guests
+        // (docs/decisions/003-calling-guests.md); mapped, the images of large ones are shared.
+        .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options, instances)));
+    if let Reservation::Tight = reservation {
+        config.memory_reservation(options.max_memory.next_multiple_of(64 << 10)).memory_guard_size(64 << 10);
+    }
     config
 }
 
@@ -167,12 +189,12 @@ fn pool(options: &EngineOptions, instances: u32) -> PoolingAllocationConfig {
     let swapless = no_swap();
     let mut pool = PoolingAllocationConfig::new();
     // Totals. A component takes one memory, but up to four core instances (its module, and the adapters between it and its
-    // imports) and two tables. Each instance has a fiber while it is called, and a second one while it waits in a callback.
+    // imports) and two tables. Each live instance keeps one fiber; a few more while some are being made.
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(4))
         .total_memories(instances)
         .total_tables(instances.saturating_mul(3))
-        .total_stacks(instances.saturating_mul(2))
+        .total_stacks(instances.saturating_add(instances / 4))
         // What one component may ask for: far above what compilers emit, far below what would hurt.
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_tables_per_component(TABLES)
@@ -199,10 +221,6 @@ fn pool(options: &EngineOptions, instances: u32) -> PoolingAllocationConfig {
 /// True when the system has no swap at all.
 fn no_swap() -> bool {
     std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().skip(1).all(|line| line.trim().is_empty()))
-}
-
-fn env_switch(name: &str, default: bool) -> bool {
-    std::env::var(name).map_or(default, |value| value == "1")
 }
 
 impl fmt::Debug for Engine {

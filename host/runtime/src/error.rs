@@ -40,9 +40,7 @@ pub enum LoadError {
         "wrong world: the component imports `{import}`, which this host does not offer; it offers covet:*@0.1.0 and WASI 0.2"
     )]
     UnknownImport { import: String },
-    #[error(
-        "wrong world: {0}; build the plugin against the same version of the `covet` crate as this host"
-    )]
+    #[error("wrong world: {0}; build the plugin against the same version of the `covet` crate as this host")]
     WrongTypes(String),
     #[error("the component needs more than an instance may have: {0}")]
     TooManyResources(String),
@@ -75,9 +73,9 @@ impl LoadError {
             LoadError::CoreModule => "core-module",
             LoadError::Malformed(_) => "malformed",
             LoadError::TooLarge { .. } => "too-large",
-            LoadError::MissingExport { .. }
-            | LoadError::UnknownImport { .. }
-            | LoadError::WrongTypes(_) => "wrong-world",
+            LoadError::MissingExport { .. } | LoadError::UnknownImport { .. } | LoadError::WrongTypes(_) => {
+                "wrong-world"
+            }
             LoadError::TooManyResources(_) => "too-many-resources",
             LoadError::CompileTimeout { .. } => "compile-timeout",
             LoadError::Compile(_) => "compile-failed",

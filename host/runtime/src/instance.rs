@@ -1,9 +1,6 @@
 //! One instance of a plugin: a store, the guest in it, and its `handle`.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::Relaxed,
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use wasmtime::{
     PoolConcurrencyLimitError, Store,
@@ -18,6 +15,7 @@ use crate::{
     handler::{self, Handle},
     limits::{Isolation, MAX_HANDLES, MAX_HOSTCALL_BYTES},
     message::{Request, RequestBody},
+    relay::Relay,
     state::State,
     stock, trap,
 };
@@ -31,6 +29,8 @@ pub(crate) struct Template {
 pub(crate) struct Instance {
     pub store: Store<State>,
     handle: Handle,
+    /// Through which its calls are polled.
+    pub relay: Arc<Relay>,
     /// Holds a turn of its generation's `admission`.
     admitted: bool,
     served: u64,
@@ -55,7 +55,14 @@ impl Instance {
                     // all instances of one component have the same types.
                     let handle = unsafe { Handle::new_unchecked(function) };
                     generation.counters.created.fetch_add(1, Relaxed);
-                    return Ok(Instance { store, handle, admitted: false, served: 0, idle_since: 0 });
+                    return Ok(Instance {
+                        store,
+                        handle,
+                        relay: Arc::new(Relay::new()),
+                        admitted: false,
+                        served: 0,
+                        idle_since: 0,
+                    });
                 }
                 Err(error) if error.is::<PoolConcurrencyLimitError>() => {
                     drop(store);

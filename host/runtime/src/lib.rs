@@ -33,6 +33,7 @@ mod memory;
 mod message;
 mod plugin;
 mod pump;
+mod relay;
 mod services;
 mod state;
 mod stock;

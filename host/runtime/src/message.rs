@@ -165,8 +165,9 @@ impl Headers {
             )));
         }
         let mut decoder = minicbor::Decoder::new(&packed);
-        let count = check(&mut decoder)
-            .map_err(|error| HandleError::BadResponse(format!("its headers are not CBOR [[name, value]...]: {error}")))?;
+        let count = check(&mut decoder).map_err(|error| {
+            HandleError::BadResponse(format!("its headers are not CBOR [[name, value]...]: {error}"))
+        })?;
         if count > MAX_RESPONSE_HEADERS {
             return Err(HandleError::BadResponse(format!(
                 "it has {count} headers, the limit is {MAX_RESPONSE_HEADERS}"
@@ -293,7 +294,11 @@ impl fmt::Debug for Head {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("route", &self.route).field("head", &self.head).field("body", &self.body).finish()
+        f.debug_struct("Request")
+            .field("route", &self.route)
+            .field("head", &self.head)
+            .field("body", &self.body)
+            .finish()
     }
 }
 
@@ -330,7 +335,9 @@ mod tests {
         assert_eq!(headers.shared().next().unwrap().1, "text/html");
 
         assert!(Headers::parse(Bytes::new()).unwrap().is_empty());
-        for bad in [&[0x80, 0xff][..1], &[0x9f, 0xff], &[0x81, 0x81, 0x60], &[0x81, 0x82, 0x60, 0x60], &[0x9b; 9], &[0xff]] {
+        for bad in
+            [&[0x80, 0xff][..1], &[0x9f, 0xff], &[0x81, 0x81, 0x60], &[0x81, 0x82, 0x60, 0x60], &[0x9b; 9], &[0xff]]
+        {
             let parsed = Headers::parse(Bytes::copy_from_slice(bad));
             assert_eq!(parsed.is_ok(), bad == [0x80], "{bad:x?}: {parsed:?}");
         }

@@ -195,7 +195,12 @@ async fn serve(generation: &Arc<Generation>, request: Request) -> Result<Respons
     };
     turn.pass_to(&mut instance);
     let wire = instance.begin(request, deadline)?;
-    let (response, busy) = match bounded(deadline, instance.call(wire)).await {
+    let relay = Arc::clone(&instance.relay);
+    let answer = {
+        let mut call = pin!(instance.call(wire));
+        bounded(deadline, poll_fn(move |cx| relay.poll(call.as_mut(), cx))).await
+    };
+    let (response, busy) = match answer {
         Some(Ok(answer)) => answer,
         Some(Err(error)) => return Err(trap::explain(error, instance.store.data_mut())),
         None => return Err(late),

@@ -60,7 +60,11 @@ pub(crate) fn forget(generation: &Generation) {
 pub(crate) fn evict() -> bool {
     let oldest = STOCK.with_borrow_mut(|stock| {
         // The first of each shelf is its coldest.
-        let key = *stock.iter().filter(|(_, shelf)| !shelf.is_empty()).min_by_key(|(_, shelf)| shelf.first().map(|i| i.idle_since))?.0;
+        let key = *stock
+            .iter()
+            .filter(|(_, shelf)| !shelf.is_empty())
+            .min_by_key(|(_, shelf)| shelf.first().map(|i| i.idle_since))?
+            .0;
         stock.get_mut(&key).map(|shelf| shelf.remove(0))
     });
     oldest.is_some()

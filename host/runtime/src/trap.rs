@@ -57,54 +57,88 @@ fn panicked(text: &str) -> String {
     message
 }
 
-/// The guest's frames, innermost first, without those of the language's own runtime.
-fn frames(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let mut all = Vec::new();
-    for frame in backtrace.frames() {
-        if frame.symbols().is_empty() {
-            if let Some(name) = frame.func_name() {
-                all.push((rustc_demangle(name), None));
-            }
-        }
-        for symbol in frame.symbols() {
-            let Some(name) = symbol.name().or(frame.func_name()) else { continue };
-            let place = symbol.file().map(|file| (shorten(file), symbol.line(), symbol.column()));
-            all.push((rustc_demangle(name), place));
-        }
-    }
-    // The author's own frames, else all.
-    let own = |(name, place): &&(String, Option<(String, Option<u32>, Option<u32>)>)| {
-        !internal(name, place.as_ref().map(|place| place.0.as_str()))
-    };
-    let mut lines: Vec<String> = all.iter().filter(own).map(line).collect();
-    if lines.is_empty() {
-        lines = all.iter().map(line).collect();
-    }
-    lines.truncate(MAX_FRAMES);
-    lines
+/// One call of the guest's.
+struct Frame {
+    name: String,
+    /// `src/lib.rs:7:9`
+    place: Option<String>,
+    internal: bool,
 }
 
-fn line((name, place): &(String, Option<(String, Option<u32>, Option<u32>)>)) -> String {
-    match place {
-        Some((file, Some(line), Some(column))) => format!("{name} ({file}:{line}:{column})"),
-        Some((file, Some(line), None)) => format!("{name} ({file}:{line})"),
-        Some((file, ..)) => format!("{name} ({file})"),
-        None => name.clone(),
+impl Frame {
+    fn new(name: &str, file: Option<&str>, line: Option<u32>, column: Option<u32>) -> Frame {
+        let name = without_hash(name);
+        let place = file.map(|file| {
+            let mut place = shorten(file);
+            for number in [line, column].into_iter().flatten() {
+                place.push_str(&format!(":{number}"));
+            }
+            place
+        });
+        Frame { internal: internal(&name, place.as_deref()), name, place }
     }
+
+    fn line(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} ({place})", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// The guest's frames, innermost first, without those of the language's own runtime.
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let mut frames = Vec::new();
+    for frame in backtrace.frames() {
+        let function = frame.func_name().unwrap_or("?");
+        if frame.symbols().is_empty() {
+            frames.push(Frame::new(function, None, None, None));
+        }
+        for symbol in frame.symbols() {
+            let name = symbol.name().unwrap_or(function);
+            frames.push(Frame::new(name, symbol.file(), symbol.line(), symbol.column()));
+        }
+    }
+    // The author's own, where there are any.
+    if frames.iter().any(|frame| !frame.internal) {
+        frames.retain(|frame| !frame.internal);
+    }
+    frames.iter().take(MAX_FRAMES).map(Frame::line).collect()
 }
 
 /// Not the author's: the standard library, allocator and libc, and the bindings that drive the handler.
 fn internal(name: &str, file: Option<&str>) -> bool {
     const NAMES: [&str; 16] = [
-        "std::", "core::", "alloc::", "<alloc::", "<core::", "<std::", "__rust", "rust_", "wit_bindgen::", "<wit_bindgen::",
-        "dlmalloc::", "<dlmalloc::", "abort", "_start", "__wasm", "cabi_",
+        "std::",
+        "core::",
+        "alloc::",
+        "<alloc::",
+        "<core::",
+        "<std::",
+        "__rust",
+        "rust_",
+        "wit_bindgen::",
+        "<wit_bindgen::",
+        "dlmalloc::",
+        "<dlmalloc::",
+        "abort",
+        "_start",
+        "__wasm",
+        "cabi_",
     ];
     const FILES: [&str; 6] =
         ["/library/std/", "/library/core/", "/library/alloc/", "/library/panic", "/wit-bindgen-", "/wasi-libc/"];
+    /// Crates that drive the handler, once `shorten` has cut the registry's path off.
+    const CRATES: [&str; 3] = ["wit-bindgen-", "futures-", "dlmalloc-"];
     NAMES.iter().any(|prefix| name.starts_with(prefix))
         || name.contains("[async-lift]")
-        || file.is_some_and(|file| FILES.iter().any(|part| file.contains(part)) || file.starts_with("wit-bindgen-"))
+        || name.contains("export_handle")
+        || file.is_some_and(|file| {
+            FILES.iter().any(|part| file.contains(part)) || CRATES.iter().any(|name| file.starts_with(name))
+        })
 }
 
 /// `/home/x/.cargo/registry/src/index…/covet-0.1.0/src/lib.rs` → `covet-0.1.0/src/lib.rs`.
@@ -116,7 +150,7 @@ fn shorten(file: &str) -> String {
 }
 
 /// Drops the hash that Rust appends: `blog::show::h0123456789abcdef` → `blog::show`.
-fn rustc_demangle(name: &str) -> String {
+fn without_hash(name: &str) -> String {
     match name.rsplit_once("::h") {
         Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path.to_owned(),
         _ => name.to_owned(),
@@ -138,7 +172,7 @@ mod tests {
         assert!(internal("core::panicking::panic_fmt", Some("/rustc/abc/library/core/src/panicking.rs")));
         assert!(internal("whatever", Some("/usr/src/rustc-1.96/library/std/src/sys/x.rs")));
         assert!(!internal("blog::show", Some("src/lib.rs")));
-        assert_eq!(rustc_demangle("blog::show::h0123456789abcdef"), "blog::show");
+        assert_eq!(without_hash("blog::show::h0123456789abcdef"), "blog::show");
         assert_eq!(shorten("/root/.cargo/registry/src/index-1/covet-0.1.0/src/a.rs"), "covet-0.1.0/src/a.rs");
     }
 }

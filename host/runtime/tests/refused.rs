@@ -1,15 +1,13 @@
 //! What is not a plugin is refused with one clear error, and nothing else happens. (Real plugins: the end-to-end tests.)
 
+#![allow(clippy::unwrap_used, reason = "a failed test is how it speaks")]
+
 use covet_runtime::{Engine, EngineOptions, Limits, LoadError, Plugin, Services};
 
 async fn load(wasm: &[u8]) -> LoadError {
-    let engine = Engine::new(EngineOptions {
-        memory_budget: 64 << 20,
-        max_memory: 64 << 20,
-        cache_dir: None,
-        workers: 1,
-    })
-    .unwrap();
+    let engine =
+        Engine::new(EngineOptions { memory_budget: 64 << 20, max_memory: 64 << 20, cache_dir: None, workers: 1 })
+            .unwrap();
     let error = Plugin::load(&engine, "test", 1, wasm, Services::default(), Limits::default()).await.unwrap_err();
     assert_eq!(engine.memory_used(), 0);
     error
@@ -58,7 +56,10 @@ async fn an_upload_cut_off_anywhere_is_refused() {
 #[tokio::test]
 async fn a_component_of_another_world_is_told_what_it_lacks() {
     let error = load_text("(component)").await;
-    assert!(matches!(&error, LoadError::MissingExport { export } if export == "covet:plugin/description@0.1.0"), "{error}");
+    assert!(
+        matches!(&error, LoadError::MissingExport { export } if export == "covet:plugin/description@0.1.0"),
+        "{error}"
+    );
     let error = load_text(&format!("(component {HOLLOW})")).await;
     assert!(error.to_string().contains("covet:http/handler@0.1.0#handle"), "{error}");
     assert_eq!(error.code(), "wrong-world");
@@ -67,10 +68,8 @@ async fn a_component_of_another_world_is_told_what_it_lacks() {
 #[tokio::test]
 async fn an_import_that_the_host_does_not_offer_is_named() {
     for import in ["acme:mail/send@1.0.0", "wasi:http/outgoing-handler@0.2.0", "covet:orm/query@0.9.0"] {
-        let error = load_text(&format!(
-            "(component (import \"{import}\" (instance (export \"f\" (func)))) {HOLLOW})"
-        ))
-        .await;
+        let error =
+            load_text(&format!("(component (import \"{import}\" (instance (export \"f\" (func)))) {HOLLOW})")).await;
         assert!(matches!(&error, LoadError::UnknownImport { import: named } if named == import), "{import}: {error}");
         assert_eq!(error.code(), "wrong-world");
     }

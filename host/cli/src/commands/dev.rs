@@ -1,5 +1,6 @@
 //! `covet dev`: build, serve, watch; each save becomes the next generation. A version that does not compile changes nothing.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -19,12 +20,13 @@ use crate::watch::Watch;
 
 /// Editors save in several steps; a build begins when nothing has changed for so long.
 const QUIET: Duration = Duration::from_millis(50);
+/// The longest wait for that quiet.
+const NEVER_QUIET: Duration = Duration::from_secs(1);
 
 /// What the loop waits for.
 #[derive(Debug)]
 enum Event {
-    /// A file changed; its name, for the terminal.
-    Changed(String),
+    Changed(PathBuf),
     Built(Result<Built>),
     Stop,
 }
@@ -86,11 +88,15 @@ impl Session {
         while let Ok(event) = events.recv() {
             match event {
                 Event::Stop => return,
+                Event::Changed(file) if !self.watch.matters(&file) => {}
                 Event::Changed(file) => {
                     if settle(events, building) == Settled::Stop {
                         return;
                     }
-                    self.output.note(&format!("changed: {file}"));
+                    if !changed {
+                        let shown = file.strip_prefix(&self.project.directory).unwrap_or(&file);
+                        self.output.note(&format!("changed: {}", shown.display()));
+                    }
                     changed = true;
                 }
                 Event::Built(outcome) => {
@@ -174,11 +180,14 @@ fn settle(events: &Receiver<Event>, building: bool) -> Settled {
     if building {
         return Settled::Quiet;
     }
-    loop {
+    let began = Instant::now();
+    // A log that grows without end next to the sources must not hold up the build.
+    while began.elapsed() < NEVER_QUIET {
         match events.recv_timeout(QUIET) {
             Ok(Event::Changed(_) | Event::Built(_)) => {}
             Ok(Event::Stop) => return Settled::Stop,
-            Err(_) => return Settled::Quiet,
+            Err(_) => break,
         }
     }
+    Settled::Quiet
 }

@@ -95,11 +95,12 @@ fn outline(plugin: &Value) -> String {
     }
     let section = |name: &str, head: &[&str], keys: &[&str]| {
         let rows: Vec<Vec<String>> = items(&plugin[name], name).iter().map(|item| cells(item, keys)).collect();
-        if rows.is_empty() { String::new() } else { format!("\n{}", table(head, &rows)) }
+        if rows.is_empty() { String::new() } else { format!("\n{}", table(head, &rows).trim_end()) }
     };
     lines.push(section("routes", &["METHOD", "PATH", "HANDLER"], &["method", "path", "handler"]));
     lines.push(section("models", &["MODEL", "TABLE"], &["name", "table"]));
     let stats = plugin["stats"].as_object().into_iter().flatten();
+    lines.push(String::new());
     lines.push(stats.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  "));
-    lines.join("\n")
+    lines.join("\n").replace("\n\n\n", "\n\n")
 }

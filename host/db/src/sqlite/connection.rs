@@ -5,11 +5,12 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use rusqlite::{OpenFlags, PrepFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{OpenFlags, PrepFlags, ffi};
 use rustc_hash::FxHashMap;
 
 use super::errors::from_sqlite;
@@ -142,6 +143,11 @@ impl Connection {
     }
 
     fn new(mut sqlite: rusqlite::Connection, options: &SqliteOptions) -> Result<Self, DbError> {
+        // A plan depends on the SQL alone. Without this SQLite looks at the value bound to a LIMIT and parses and plans the
+        // statement anew each time one is bound: 20 µs instead of 8 for ten rows by an index.
+        sqlite
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(from_sqlite)?;
         functions::register(&sqlite).map_err(from_sqlite)?;
         let watch = Arc::new(Watch::new());
         let looking = Arc::clone(&watch);
@@ -289,7 +295,18 @@ fn prepare(
     })
 }
 
+/// Turns SQLite's count of its memory off, once, before the first connection: it takes a lock that all threads share at each
+/// allocation, several a query.
+fn configure() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: MEMSTATUS takes one int. Where SQLite is in use already the call is refused and changes nothing.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0) };
+    });
+}
+
 fn open(path: &Path) -> Result<rusqlite::Connection, DbError> {
+    configure();
     // NO_MUTEX: each connection is used by one thread at a time, which the borrow checker sees to.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     rusqlite::Connection::open_with_flags(path, flags).map_err(|error| cannot_open(path, &error))

@@ -28,6 +28,10 @@ fn from_code(extended: i32, message: String) -> DbError {
         ffi::SQLITE_CONSTRAINT_UNIQUE
         | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
         | ffi::SQLITE_CONSTRAINT_ROWID => DbError::UniqueViolation(constraint(&message)),
+        // ON DELETE RESTRICT is a trigger to SQLite; only the message tells.
+        ffi::SQLITE_CONSTRAINT_TRIGGER if message.starts_with("FOREIGN KEY") => {
+            DbError::ForeignKeyViolation(constraint(&message))
+        }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => DbError::ForeignKeyViolation(constraint(&message)),
         ffi::SQLITE_CONSTRAINT_NOTNULL => DbError::NotNullViolation(constraint(&message)),
         // The state that this transaction read has been overwritten meanwhile.

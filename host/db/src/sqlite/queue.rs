@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::errors::closed;
+use super::place::Place;
 use super::transaction::SqliteTransaction;
 use crate::{DbError, Work};
 
@@ -77,6 +78,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     capacity: usize,
+    place: Arc<Place>,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ pub(super) enum Found {
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, place: Arc<Place>) -> Self {
         let state = State {
             jobs: VecDeque::new(),
             wake_at: 0,
@@ -116,6 +118,7 @@ impl Queue {
             state: Mutex::new(state),
             filled: Condvar::new(),
             capacity: capacity.max(1),
+            place,
         }
     }
 
@@ -156,6 +159,10 @@ impl Queue {
         }
         state.jobs.push_back(job);
         if state.wake_at > 0 && state.jobs.len() >= state.wake_at {
+            // Asleep for one job, not gathering a group. Under the lock: without it the writer might end meanwhile.
+            if state.wake_at == 1 {
+                self.place.call_here();
+            }
             state.wake_at = 0;
             drop(state);
             self.filled.notify_one();

@@ -1,11 +1,13 @@
 //! The watch over a running statement: SQLite calls it every [`STEPS`] steps of its machine, and it says whether to go on.
 //! It is registered once a connection; arming it for a statement is three stores.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use super::place::Place;
 
 /// Steps of SQLite's machine between two looks at the clock: 10 to 100 µs, so a look (25 ns) costs nothing, and a
 /// deadline is overrun by a tenth of a millisecond. A point read takes some 15 steps and never looks.
@@ -24,6 +26,8 @@ pub(super) struct Watch {
     passed: AtomicBool,
     /// Set by a caller that no longer wants the answer.
     gone: Mutex<Option<Arc<AtomicBool>>>,
+    /// Of the writer only: a statement that is looked at is long.
+    place: OnceLock<Arc<Place>>,
 }
 
 impl Watch {
@@ -34,6 +38,7 @@ impl Watch {
             looks: AtomicU32::new(u32::MAX),
             passed: AtomicBool::new(false),
             gone: Mutex::new(None),
+            place: OnceLock::new(),
         }
     }
 
@@ -65,6 +70,11 @@ impl Watch {
         self.passed.store(false, Ordering::Relaxed);
     }
 
+    /// Makes the writer leave its caller's CPU when a statement is long.
+    pub(super) fn watch_place(&self, place: Arc<Place>) {
+        let _first = self.place.set(place);
+    }
+
     /// Stops what runs as soon as `gone` is set; `None` ends that.
     pub(super) fn follow(&self, gone: Option<Arc<AtomicBool>>) {
         *self.gone.lock() = gone;
@@ -77,6 +87,9 @@ impl Watch {
 
     /// SQLite asks: stop?
     pub(super) fn look(&self) -> bool {
+        if let Some(place) = self.place.get() {
+            place.leave();
+        }
         let until = Duration::from_nanos(self.until.load(Ordering::Relaxed));
         let left = self
             .gone

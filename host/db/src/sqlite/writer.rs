@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::anchor::Anchor;
 use super::connection::Connection;
+use super::place::Place;
 use super::queue::{Answer, Found, Job, Queue, Task};
 use super::readers::until;
 use super::stats::Counters;
@@ -62,6 +63,7 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) control: Control,
     anchor: Anchor,
+    place: Arc<Place>,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     group: usize,
@@ -75,14 +77,17 @@ pub(super) struct Writer {
 pub(super) fn spawn(
     connection: Connection,
     anchor: Anchor,
+    place: Arc<Place>,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     options: &SqliteOptions,
 ) -> Result<std::thread::JoinHandle<()>, DbError> {
+    connection.watch().watch_place(Arc::clone(&place));
     let mut writer = Writer {
         connection,
         control: Control::new(),
         anchor,
+        place,
         queue,
         counters,
         group: options.group.max(1),
@@ -93,6 +98,7 @@ pub(super) fn spawn(
         .name("covet-sqlite".to_owned())
         .spawn(move || {
             let _abort = AbortOnDrop(Arc::clone(&writer.queue));
+            writer.place.settle();
             writer.serve();
         })
         .map_err(|error| DbError::Unavailable(format!("cannot start the writer thread: {error}")))
@@ -151,7 +157,8 @@ impl Writer {
     }
 
     fn run(&mut self, jobs: &mut VecDeque<Job>) {
-        let mut units = Vec::with_capacity(jobs.len().min(self.group));
+        self.expected = jobs.len().clamp(1, self.group);
+        let mut units = Vec::with_capacity(self.expected);
         while let Some(job) = jobs.pop_front() {
             if !job.start() {
                 continue;
@@ -186,7 +193,6 @@ impl Writer {
 
     /// Runs started units and answers them.
     fn units(&mut self, mut units: Vec<Unit>) {
-        self.expected = units.len().max(1);
         let started = Instant::now();
         match units.len() {
             0 => return,
@@ -195,7 +201,10 @@ impl Writer {
                     self.one(unit);
                 }
             }
-            _ => self.group(units),
+            _ => {
+                self.place.leave();
+                self.group(units);
+            }
         }
         self.commit_time = (self.commit_time * 7 + started.elapsed()) / 8;
     }

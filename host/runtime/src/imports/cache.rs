@@ -93,12 +93,7 @@ impl<T: Send> cache::HostWithStore<T> for Imports {
 }
 
 impl<T: Send> cache::HostLeaseWithStore<T> for Imports {
-    async fn fill(
-        accessor: &Accessor<T, Self>,
-        this: Resource<Lease>,
-        value: Vec<u8>,
-        ttl: Option<u64>,
-    ) -> Answer<()> {
+    async fn fill(accessor: &Accessor<T, Self>, this: Resource<Lease>, value: Vec<u8>, ttl: Option<u64>) -> Answer<()> {
         accessor.with(|mut access| {
             let lease = access.get().table.delete(this)?;
             Ok(lease.fill(Bytes::from(value), ttl.map(Duration::from_millis)).map_err(Error::from))

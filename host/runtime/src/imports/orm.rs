@@ -73,7 +73,7 @@ impl State {
             )));
         };
         self.queries_left = left;
-        let plan = self.generation.plans.get(plan).ok_or_else(|| {
+        let plan = self.generation.plans.peek(plan).ok_or_else(|| {
             Error::BadQuery(format!("there is no plan {plan} in this generation; prepare the shape first"))
         })?;
         Ok(plan.bind(params)?)
@@ -227,7 +227,8 @@ fn owned<T: Send>(accessor: &Accessor<T, Imports>, this: Resource<Transaction>) 
     let Transaction(transaction) = accessor.with(|mut access| access.get().table.delete(this))?;
     Ok(Arc::try_unwrap(transaction).map_err(|_| {
         Error::BadQuery(
-            "the transaction was ended while another call on it was open, and is rolled back; await every call first".into(),
+            "the transaction was ended while another call on it was open, and is rolled back; await every call first"
+                .into(),
         )
     }))
 }

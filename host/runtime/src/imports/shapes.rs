@@ -45,10 +45,9 @@ fn operation(raw: wit::Operation) -> shape::Operation {
                 .collect(),
         }),
         wit::Operation::Delete(raw) => shape::Operation::Delete(filter(raw)),
-        wit::Operation::GetOrCreate(raw) => shape::Operation::GetOrCreate(shape::GetOrCreate {
-            filter: filter(raw.filter),
-            create: insert(raw.create),
-        }),
+        wit::Operation::GetOrCreate(raw) => {
+            shape::Operation::GetOrCreate(shape::GetOrCreate { filter: filter(raw.filter), create: insert(raw.create) })
+        }
     }
 }
 

@@ -17,7 +17,7 @@ covet::plugin! {
         web::measure, web::pass_through, web::count, web::written, web::broken_off, web::events,
         web::big, web::status, web::html, web::see_other, web::moved, web::nothing, web::missing,
         web::failing, web::teapot, web::cookies, web::config_value, web::logs, web::environment,
-        web::join_calls,
+        web::join_calls, web::new_uuid,
         data::add_row, data::add_rows, data::count_rows, data::row_values, data::get_row, data::list_rows,
         data::bump_row, data::delete_row, data::delete_rows, data::read_rows,
         data::create_all, data::read_all, data::query_all, data::seed, data::books, data::book,

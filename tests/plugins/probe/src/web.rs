@@ -245,6 +245,12 @@ async fn environment() -> Json<(usize, usize, bool)> {
     Json((std::env::vars().count(), std::env::args().count(), file))
 }
 
+/// Random numbers come from the host.
+#[get("/uuid")]
+async fn new_uuid() -> String {
+    format!("{} {}", Uuid::new_v4(), Uuid::now_v7())
+}
+
 /// Three host calls at once.
 #[get("/join")]
 async fn join_calls() -> Result<String> {
