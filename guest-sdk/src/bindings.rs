@@ -1,12 +1,5 @@
 //! The wall, as wit-bindgen generates it from `wit/`. Plugin authors do not need anything in here.
-#![allow(
-    missing_docs,
-    clippy::all,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    rustdoc::all
-)]
+#![allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, rustdoc::all)]
 
 wit_bindgen::generate!({
     world: "plugin",

@@ -81,9 +81,7 @@ where
         wit::Outcome::Miss(lease) => {
             let value = compute().await?;
             let bytes = serde_json::to_vec(&value).map_err(Error::from)?;
-            wit::Lease::fill(lease, bytes, ttl.millis())
-                .await
-                .map_err(Error::from)?;
+            wit::Lease::fill(lease, bytes, ttl.millis()).await.map_err(Error::from)?;
             Ok(value)
         }
     }
@@ -118,9 +116,7 @@ where
         wit::Outcome::Hit(bytes) => Ok(bytes),
         wit::Outcome::Miss(lease) => {
             let value = compute().await?;
-            wit::Lease::fill(lease, value.clone(), ttl.millis())
-                .await
-                .map_err(Error::from)?;
+            wit::Lease::fill(lease, value.clone(), ttl.millis()).await.map_err(Error::from)?;
             Ok(value)
         }
     }
@@ -128,9 +124,6 @@ where
 
 fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
-        Error::internal(format!(
-            "cache: the entry {key:?} is not a {}: {error}",
-            std::any::type_name::<T>()
-        ))
+        Error::internal(format!("cache: the entry {key:?} is not a {}: {error}", std::any::type_name::<T>()))
     })
 }

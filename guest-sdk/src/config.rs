@@ -25,8 +25,6 @@ where
     };
     match text.parse() {
         Ok(value) => Ok(Some(value)),
-        Err(error) => Err(Error::internal(format!(
-            "configuration: {key} = {text:?}: {error}"
-        ))),
+        Err(error) => Err(Error::internal(format!("configuration: {key} = {text:?}: {error}"))),
     }
 }

@@ -95,17 +95,8 @@ pub struct Rejection {
 
 impl Error {
     /// An error with a status, a stable code for programs and a message for people, all of which the client sees.
-    pub fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Error::Rejected(Box::new(Rejection {
-            status,
-            code: code.into(),
-            message: message.into(),
-            field: None,
-        }))
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Error::Rejected(Box::new(Rejection { status, code: code.into(), message: message.into(), field: None }))
     }
 
     /// 404 with `what` in the message.
@@ -130,10 +121,7 @@ impl Error {
 
     /// 422: `field` is not acceptable because of `reason`.
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
-        Error::Invalid {
-            field: field.into(),
-            reason: reason.into(),
-        }
+        Error::Invalid { field: field.into(), reason: reason.into() }
     }
 
     /// 500. The text goes to the log, not to the client. Good for `.map_err(Error::internal)`.
@@ -152,12 +140,7 @@ impl Error {
         message: impl Into<String>,
     ) -> Self {
         let (code, message) = (Cow::Borrowed(code), message.into());
-        Error::Rejected(Box::new(Rejection {
-            status,
-            code,
-            message,
-            field,
-        }))
+        Error::Rejected(Box::new(Rejection { status, code, message, field }))
     }
 
     /// The status this error is answered with: not found 404 · unique, foreign key, conflict 409 · invalid, not null,
@@ -166,9 +149,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::UniqueViolation(_) | Error::ForeignKeyViolation(_) | Error::Conflict(_) => {
-                StatusCode::CONFLICT
-            }
+            Error::UniqueViolation(_) | Error::ForeignKeyViolation(_) | Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Invalid { .. } | Error::NotNullViolation(_) | Error::CheckViolation(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -221,11 +202,9 @@ impl Error {
     /// What a client may read. `None`: only the log may have it.
     pub(crate) fn public_message(&self) -> Option<String> {
         match self {
-            Error::NotFound(_)
-            | Error::Invalid { .. }
-            | Error::TooLarge(_)
-            | Error::Timeout
-            | Error::PoolExhausted => Some(self.to_string()),
+            Error::NotFound(_) | Error::Invalid { .. } | Error::TooLarge(_) | Error::Timeout | Error::PoolExhausted => {
+                Some(self.to_string())
+            }
             Error::Rejected(rejection) => Some(rejection.message.clone()),
             Error::UniqueViolation(_) => Some("a row with this value exists already".into()),
             Error::ForeignKeyViolation(_) => {
@@ -246,10 +225,7 @@ impl fmt::Display for Error {
         match self {
             Error::NotFound(what) => write!(f, "{what} not found"),
             Error::Multiple(model) => {
-                write!(
-                    f,
-                    "get() on {model} matched more than one row: narrow the filter, or use first()"
-                )
+                write!(f, "get() on {model} matched more than one row: narrow the filter, or use first()")
             }
             Error::UniqueViolation(what) => write!(f, "unique constraint {what} violated"),
             Error::ForeignKeyViolation(what) => write!(f, "foreign key violated: {what}"),
@@ -265,10 +241,7 @@ impl fmt::Display for Error {
             Error::Unavailable(what) => write!(f, "not available: {what}"),
             Error::BadQuery(why) => write!(f, "bad query: {why}"),
             Error::Deferred { model, field } => {
-                write!(
-                    f,
-                    "{model}.{field} was not fetched: name it in only(…), or load() the whole row"
-                )
+                write!(f, "{model}.{field} was not fetched: name it in only(…), or load() the whole row")
             }
             Error::Rejected(rejection) => match &rejection.field {
                 Some(field) => write!(f, "{field}: {}", rejection.message),
@@ -286,10 +259,7 @@ impl From<query::Error> for Error {
         match error {
             query::Error::Denied(what) => Error::Denied(what),
             query::Error::BadQuery(why) => Error::BadQuery(why),
-            query::Error::Invalid(value) => Error::Invalid {
-                field: value.field.into(),
-                reason: value.reason,
-            },
+            query::Error::Invalid(value) => Error::Invalid { field: value.field.into(), reason: value.reason },
             query::Error::UniqueViolation(what) => Error::UniqueViolation(what),
             query::Error::ForeignKeyViolation(what) => Error::ForeignKeyViolation(what),
             query::Error::NotNullViolation(what) => Error::NotNullViolation(what),

@@ -108,6 +108,11 @@ pub mod __private {
         }
     }
 
+    /// The moment of a save.
+    pub fn now() -> crate::DateTime<crate::Utc> {
+        crate::model::field::now()
+    }
+
     /// What `max_length` and `min_length` measure.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` has no length in characters",

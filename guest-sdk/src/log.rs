@@ -19,9 +19,7 @@ use crate::bindings::covet::log::log as wit;
 
 pub use crate::bindings::covet::log::log::Level;
 #[doc(inline)]
-pub use crate::{
-    __debug as debug, __error as error, __info as info, __trace as trace, __warn as warn,
-};
+pub use crate::{__debug as debug, __error as error, __info as info, __trace as trace, __warn as warn};
 
 /// Not asked yet.
 const UNKNOWN: u8 = u8::MAX;
@@ -40,11 +38,7 @@ pub fn enabled(level: Level) -> bool {
 #[cold]
 fn ask() -> u8 {
     // Outside of the host (native tests) lines go to standard error.
-    let lowest = if cfg!(target_arch = "wasm32") {
-        wit::enabled() as u8
-    } else {
-        Level::Trace as u8
-    };
+    let lowest = if cfg!(target_arch = "wasm32") { wit::enabled() as u8 } else { Level::Trace as u8 };
     LEVEL.store(lowest, Ordering::Relaxed);
     lowest
 }

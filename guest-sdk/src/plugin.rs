@@ -38,12 +38,7 @@ pub trait Handler {
 
 /// For `plugin!`.
 #[doc(hidden)]
-pub fn describe(
-    name: &str,
-    version: &str,
-    routes: &[Route],
-    models: &[&'static ModelMeta],
-) -> wit::PluginDescription {
+pub fn describe(name: &str, version: &str, routes: &[Route], models: &[&'static ModelMeta]) -> wit::PluginDescription {
     hook();
     wit::PluginDescription {
         name: name.into(),
@@ -81,11 +76,7 @@ pub fn response(response: Response) -> http::Response {
 #[doc(hidden)]
 #[cold]
 pub fn no_such_route(route: u32) -> Response {
-    log::write(
-        log::Level::Error,
-        "covet",
-        &format!("the host asked for route {route}, which does not exist"),
-    );
+    log::write(log::Level::Error, "covet", &format!("the host asked for route {route}, which does not exist"));
     StatusCode::NOT_FOUND.into_response()
 }
 

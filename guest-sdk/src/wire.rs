@@ -27,10 +27,7 @@ impl Array {
     }
 
     pub(crate) const fn new() -> Self {
-        Array {
-            bytes: Vec::new(),
-            count: 0,
-        }
+        Array { bytes: Vec::new(), count: 0 }
     }
 
     /// Room for one more item, which the caller writes whole.
@@ -50,10 +47,7 @@ impl Array {
 
     /// An array that was finished before, only to be finished again.
     pub(crate) fn from_finished(bytes: Vec<u8>) -> Self {
-        Array {
-            bytes,
-            count: Self::WHOLE,
-        }
+        Array { bytes, count: Self::WHOLE }
     }
 
     #[inline]
@@ -88,8 +82,7 @@ impl Array {
 /// Reads the header of an array of definite length.
 #[inline]
 pub(crate) fn array(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
-    d.array()?
-        .ok_or_else(|| DecodeError::message("array of indefinite length"))
+    d.array()?.ok_or_else(|| DecodeError::message("array of indefinite length"))
 }
 
 /// True, and the null is consumed, when the next item is null.

@@ -30,8 +30,13 @@ pub fn wasm_of(directory: &Path) -> Result<PathBuf, Error> {
     let marks = covet_test::binary()?.with_file_name("covet-tests");
     std::fs::create_dir_all(&marks).map_err(|error| broken(&marks, &error))?;
     let path = marks.join(format!("{name}.built"));
-    let mut mark =
-        File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(|error| broken(&path, &error))?;
+    let mut mark = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(|error| broken(&path, &error))?;
     mark.lock().map_err(|error| broken(&path, &error))?;
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     if let Some((built_by, wasm)) = text.split_once('\n')

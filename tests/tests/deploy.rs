@@ -16,7 +16,8 @@ fn host() -> Host {
 /// What the admin API shows of the world: it must be the same before and after.
 fn world(host: &Host) -> (Value, Value, Vec<String>) {
     let admin = host.admin();
-    let mut files: Vec<String> = walk(&host.state()).into_iter().filter(|path| path.ends_with(".wasm") || path.contains("desired")).collect();
+    let mut files: Vec<String> =
+        walk(&host.state()).into_iter().filter(|path| path.ends_with(".wasm") || path.contains("desired")).collect();
     files.sort();
     let mut plugins = admin.get("/v1/plugins").unwrap().expect_status(200).json();
     forget_counters(&mut plugins);
@@ -145,8 +146,11 @@ fn an_upload_that_is_cut_off_changes_nothing() {
 #[test]
 fn the_admin_api_wants_its_token() {
     let host = host();
-    for token in ["", "Bearer ", "Bearer wrong", &format!("Basic {}", host.token()), &format!("Bearer {}x", host.token())] {
-        let answer = covet_tests::Client::new(host.admin_url()).with_header("authorization", token).get("/v1/plugins").unwrap();
+    for token in
+        ["", "Bearer ", "Bearer wrong", &format!("Basic {}", host.token()), &format!("Bearer {}x", host.token())]
+    {
+        let answer =
+            covet_tests::Client::new(host.admin_url()).with_header("authorization", token).get("/v1/plugins").unwrap();
         assert_eq!(answer.status(), 401, "{token:?}");
     }
     covet_tests::Client::new(host.admin_url()).get("/v1/plugins").unwrap().expect_status(401);
@@ -173,7 +177,9 @@ fn kill_9_at_any_instant_of_a_deploy_leaves_a_host_that_comes_up() {
         });
         host.kill9();
         host.restart().unwrap();
-        let up = wait_until(Duration::from_secs(30), || host.client().get("/version").is_ok_and(|answer| answer.status() == 200));
+        let up = wait_until(Duration::from_secs(30), || {
+            host.client().get("/version").is_ok_and(|answer| answer.status() == 200)
+        });
         assert!(up, "round {round}: killed after {delay:?}, the host does not come up:\n{}", host.host_log());
         let shown = host.admin().get("/v1/plugins").unwrap().expect_status(200).json();
         assert!(shown.to_string().contains("probe"), "round {round}: {shown}");

@@ -2,11 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test speaks by failing")]
 
-use std::{
-    collections::BTreeSet,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use covet_tests::{Host, plugin, wait_until};
 use serde_json::json;
@@ -29,7 +25,9 @@ fn every_acknowledged_row_survives_kill_9_and_no_half_transaction_does() {
                         // Every other write is a transaction of two rows that belong together: value and -value.
                         let value = 1 + step + writer * 1_000_000 + i64::try_from(round).unwrap() * 100_000_000;
                         let path = if step % 2 == 0 { "/rows" } else { "/transactions/pair" };
-                        let Ok(answer) = client.post_json(path, &json!({ "name": "n", "value": value })) else { return };
+                        let Ok(answer) = client.post_json(path, &json!({ "name": "n", "value": value })) else {
+                            return;
+                        };
                         if answer.status() >= 300 {
                             panic!("{path}: {} {}", answer.status(), answer.text());
                         }
@@ -42,7 +40,10 @@ fn every_acknowledged_row_survives_kill_9_and_no_half_transaction_does() {
         });
         host.kill9();
         host.restart().unwrap();
-        assert!(wait_until(Duration::from_secs(20), || host.client().get("/rows/count").is_ok_and(|answer| answer.status() == 200)));
+        assert!(wait_until(Duration::from_secs(20), || host
+            .client()
+            .get("/rows/count")
+            .is_ok_and(|answer| answer.status() == 200)));
 
         let rows: Vec<i64> = host.client().get("/row-values").unwrap().expect_status(200).json_as().unwrap();
         let there: BTreeSet<i64> = rows.iter().copied().collect();

@@ -41,8 +41,12 @@ fn unharmed(host: &Host, misbehave: impl FnOnce()) {
             }
             worst
         });
-        misbehave();
+        // Also when it fails: the neighbour must not ask for ever.
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(misbehave));
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Err(failed) = failed {
+            std::panic::resume_unwind(failed);
+        }
         let worst = asking.join().expect("the neighbour was harmed");
         assert!(worst < Duration::from_secs(5), "the neighbour waited {worst:?}");
     });

@@ -10,22 +10,13 @@ use crate::snake_case;
 pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
     let name = &input.ident;
     let Data::Enum(data) = &input.data else {
-        return Err(Error::new(
-            input.span(),
-            "`Choices` is for enums: a field that holds one of a few words",
-        ));
+        return Err(Error::new(input.span(), "`Choices` is for enums: a field that holds one of a few words"));
     };
     if !input.generics.params.is_empty() {
-        return Err(Error::new(
-            input.generics.span(),
-            "an enum of choices has no generics",
-        ));
+        return Err(Error::new(input.generics.span(), "an enum of choices has no generics"));
     }
     if data.variants.is_empty() {
-        return Err(Error::new(
-            name.span(),
-            "an enum of choices needs a variant",
-        ));
+        return Err(Error::new(name.span(), "an enum of choices needs a variant"));
     }
     let mut variants = Vec::new();
     let mut texts: Vec<String> = Vec::new();

@@ -92,10 +92,7 @@ fn attribute(method: &str, path: TokenStream, function: TokenStream) -> TokenStr
         .map_err(|_| {
             syn::Error::new(
                 proc_macro2::Span::call_site(),
-                format!(
-                    "write the path: #[{}(\"/posts/{{id}}\")]",
-                    method.to_lowercase()
-                ),
+                format!("write the path: #[{}(\"/posts/{{id}}\")]", method.to_lowercase()),
             )
         })
         .and_then(|path| route::expand(method, &path, &syn::parse(function)?));

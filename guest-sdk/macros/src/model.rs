@@ -5,27 +5,15 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, Ident, Lit, LitBool, LitInt,
-    LitStr, Path, Token, Type, parenthesized,
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, Ident, Lit, LitBool, LitInt, LitStr, Path, Token, Type,
+    parenthesized,
 };
 
 use crate::snake_case;
 
 /// Functions that every model has; a field of that name would hide them.
-const TAKEN: [&str; 12] = [
-    "objects",
-    "get",
-    "save",
-    "save_fields",
-    "delete",
-    "refresh",
-    "key",
-    "meta",
-    "check",
-    "touch",
-    "attach",
-    "decode",
-];
+const TAKEN: [&str; 12] =
+    ["objects", "get", "save", "save_fields", "delete", "refresh", "key", "meta", "check", "touch", "attach", "decode"];
 
 #[derive(Default)]
 struct ModelOptions {
@@ -82,21 +70,14 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
         }
     };
     if !input.generics.params.is_empty() {
-        return Err(Error::new(
-            input.generics.span(),
-            "a model has no generics: each is one table",
-        ));
+        return Err(Error::new(input.generics.span(), "a model has no generics: each is one table"));
     }
     let options = model_options(&input.attrs)?;
     let fields: Vec<Field> = fields
         .iter()
         .map(|field| {
             let name = field.ident.clone().unwrap_or_else(|| format_ident!("_"));
-            Ok(Field {
-                name,
-                ty: field.ty.clone(),
-                options: field_options(&field.attrs)?,
-            })
+            Ok(Field { name, ty: field.ty.clone(), options: field_options(&field.attrs)? })
         })
         .collect::<syn::Result<_>>()?;
     check_names(name, &options, &fields)?;
@@ -116,20 +97,13 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
             ));
         }
     }
-    let named = options
-        .indexes
-        .iter()
-        .flat_map(|(columns, _)| columns)
-        .chain(&options.ordering);
+    let named = options.indexes.iter().flat_map(|(columns, _)| columns).chain(&options.ordering);
     for (column, _) in named {
         if !fields.iter().any(|field| field.name == *column) {
             let known: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
             return Err(Error::new(
                 column.span(),
-                format!(
-                    "`{model}` has no field `{column}`; it has {}",
-                    known.join(", ")
-                ),
+                format!("`{model}` has no field `{column}`; it has {}", known.join(", ")),
             ));
         }
     }
@@ -139,17 +113,10 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
 /// The index of the primary key: the field that says so, or the one of type `Id`.
 fn primary_key(model: &Ident, fields: &[Field]) -> syn::Result<usize> {
     let is_id = |field: &Field| match &field.ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == "Id"),
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Id"),
         _ => false,
     };
-    let mut keys = fields
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| field.options.primary_key || is_id(field));
+    let mut keys = fields.iter().enumerate().filter(|(_, field)| field.options.primary_key || is_id(field));
     match (keys.next(), keys.next()) {
         (Some((index, _)), None) => Ok(index),
         (Some(_), Some((_, second))) => Err(Error::new(
@@ -190,10 +157,7 @@ fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOptions> {
     if let Some(table) = &options.table {
         let text = table.value();
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if text.is_empty()
-            || text.starts_with(|c: char| c.is_ascii_digit())
-            || !text.chars().all(word)
-        {
+        if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) {
             return Err(Error::new(
                 table.span(),
                 "a table's name has letters, digits and _, and starts with a letter or _",
@@ -204,10 +168,7 @@ fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOptions> {
 }
 
 fn text(meta: &ParseNestedMeta<'_>) -> String {
-    meta.path
-        .get_ident()
-        .map(Ident::to_string)
-        .unwrap_or_default()
+    meta.path.get_ident().map(Ident::to_string).unwrap_or_default()
 }
 
 /// `"-views, title"`
@@ -221,10 +182,7 @@ fn ordering(list: &LitStr) -> syn::Result<Vec<(Ident, bool)>> {
                 None => (column, false),
             };
             let mut ident: Ident = syn::parse_str(name.trim()).map_err(|_| {
-                Error::new(
-                    list.span(),
-                    format!("`{column}` is no field: write ordering = \"-views, title\""),
-                )
+                Error::new(list.span(), format!("`{column}` is no field: write ordering = \"-views, title\""))
             })?;
             ident.set_span(list.span());
             Ok((ident, descending))
@@ -292,9 +250,7 @@ fn on_delete(rule: &LitStr) -> syn::Result<TokenStream> {
         other => {
             return Err(Error::new(
                 rule.span(),
-                format!(
-                    "`{other}` is none of \"cascade\", \"protect\", \"set_null\", \"do_nothing\""
-                ),
+                format!("`{other}` is none of \"cascade\", \"protect\", \"set_null\", \"do_nothing\""),
             ));
         }
     };
@@ -317,14 +273,8 @@ fn field_meta(field: &Field) -> TokenStream {
         meta = quote!(#meta.max_length(#characters));
     }
     if options.digits.is_some() || options.scale.is_some() {
-        let digits = options
-            .digits
-            .clone()
-            .unwrap_or_else(|| LitInt::new("18", Span::call_site()));
-        let scale = options
-            .scale
-            .clone()
-            .unwrap_or_else(|| LitInt::new("2", Span::call_site()));
+        let digits = options.digits.clone().unwrap_or_else(|| LitInt::new("18", Span::call_site()));
+        let scale = options.scale.clone().unwrap_or_else(|| LitInt::new("2", Span::call_site()));
         meta = quote!(#meta.decimal(#digits, #scale));
     }
     if options.unique {
@@ -377,17 +327,11 @@ fn field_check(field: &Field) -> TokenStream {
     };
     if let Some(min) = &options.min {
         let shown = show(min);
-        rule(
-            quote!(*value < (#min)),
-            quote!(::core::concat!("must be at least ", #shown)),
-        );
+        rule(quote!(*value < (#min)), quote!(::core::concat!("must be at least ", #shown)));
     }
     if let Some(max) = &options.max {
         let shown = show(max);
-        rule(
-            quote!(*value > (#max)),
-            quote!(::core::concat!("must be at most ", #shown)),
-        );
+        rule(quote!(*value > (#max)), quote!(::core::concat!("must be at most ", #shown)));
     }
     if let Some(min) = &options.min_length {
         let shown = min.base10_digits();
@@ -417,13 +361,8 @@ fn field_check(field: &Field) -> TokenStream {
 
 fn show(expr: &Expr) -> String {
     match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(lit), ..
-        }) => lit.base10_digits().to_owned(),
-        Expr::Lit(ExprLit {
-            lit: Lit::Float(lit),
-            ..
-        }) => lit.base10_digits().to_owned(),
+        Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) => lit.base10_digits().to_owned(),
+        Expr::Lit(ExprLit { lit: Lit::Float(lit), .. }) => lit.base10_digits().to_owned(),
         other => quote!(#other).to_string().replace("- ", "-"),
     }
 }
@@ -431,10 +370,7 @@ fn show(expr: &Expr) -> String {
 fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usize) -> TokenStream {
     let model = &input.ident;
     let model_name = model.to_string();
-    let table = options
-        .table
-        .as_ref()
-        .map_or_else(|| format!("{}s", snake_case(&model_name)), LitStr::value);
+    let table = options.table.as_ref().map_or_else(|| format!("{}s", snake_case(&model_name)), LitStr::value);
     let key_name = &fields[key].name;
     let key_type = &fields[key].ty;
     let key_index = key as u8;
@@ -450,59 +386,46 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
     let checks = fields.iter().map(field_check);
     let spanned = |function: &str| {
         let function = format_ident!("{function}");
-        types
-            .iter()
-            .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::#function))
-            .collect::<Vec<_>>()
+        types.iter().map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::#function)).collect::<Vec<_>>()
     };
     let (encodes, attaches) = (spanned("encode"), spanned("attach"));
-    let decodes = fields.iter().map(
-        |Field { ty, .. }| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::decode(d)?),
-    );
+    let decodes =
+        fields.iter().map(|Field { ty, .. }| quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::decode(d)?));
 
     let touch = |when: fn(&FieldOptions) -> bool| {
-        let touched = fields
-            .iter()
-            .filter(move |field| when(&field.options))
-            .map(|field| {
-                let Field { name, ty, .. } = field;
-                quote_spanned!(ty.span()=> self.#name = <#ty as ::covet::model::Now>::now();)
-            });
+        let touched = fields.iter().filter(move |field| when(&field.options)).map(|field| {
+            let Field { name, ty, .. } = field;
+            quote_spanned!(ty.span()=> self.#name = <#ty as ::covet::model::Now>::at(now);)
+        });
         quote!(#(#touched)*)
     };
     let always = touch(|options| options.auto_now);
     let first = touch(|options| options.auto_now_add && !options.auto_now);
 
-    let columns = fields
+    let moment = fields
         .iter()
-        .enumerate()
-        .map(|(index, Field { name, ty, .. })| {
-            let index = index as u8;
-            let doc = format!("The column `{}`.", unraw(name));
-            quote! {
-                #[doc = #doc]
-                pub const fn #name() -> ::covet::query::Column<#model, #ty> {
-                    ::covet::query::Column::at(#index)
-                }
+        .any(|field| field.options.auto_now || field.options.auto_now_add)
+        .then(|| quote!(let now = ::covet::__private::now();));
+
+    let columns = fields.iter().enumerate().map(|(index, Field { name, ty, .. })| {
+        let index = index as u8;
+        let doc = format!("The column `{}`.", unraw(name));
+        quote! {
+            #[doc = #doc]
+            pub const fn #name() -> ::covet::query::Column<#model, #ty> {
+                ::covet::query::Column::at(#index)
             }
-        });
+        }
+    });
 
     let (to_json, serialize) = if options.serialize == Some(false) {
-        (
-            quote!(::covet::__private::serde::Serialize::serialize(
-                self, serializer
-            )),
-            None,
-        )
+        (quote!(::covet::__private::serde::Serialize::serialize(self, serializer)), None)
     } else {
-        let shown: Vec<&Field> = fields
-            .iter()
-            .filter(|field| !field.options.private)
-            .collect();
+        let shown: Vec<&Field> = fields.iter().filter(|field| !field.options.private).collect();
         let count = shown.len();
-        let values = shown.iter().map(|Field { name, ty, .. }| {
-            quote_spanned!(ty.span()=> &::covet::__private::AsJson::<#ty>(&self.#name))
-        });
+        let values = shown
+            .iter()
+            .map(|Field { name, ty, .. }| quote_spanned!(ty.span()=> &::covet::__private::AsJson::<#ty>(&self.#name)));
         let texts = shown.iter().map(|field| unraw(&field.name));
         let body = quote! {
             use ::covet::__private::serde::ser::SerializeStruct as _;
@@ -602,6 +525,7 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
             }
 
             fn touch(&mut self, new: bool) {
+                #moment
                 #always
                 if new {
                     #first

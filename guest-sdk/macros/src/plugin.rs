@@ -45,22 +45,12 @@ impl Parse for Plugin {
 fn paths(input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
     let list;
     bracketed!(list in input);
-    Ok(Punctuated::<Path, Token![,]>::parse_terminated(&list)?
-        .into_iter()
-        .collect())
+    Ok(Punctuated::<Path, Token![,]>::parse_terminated(&list)?.into_iter().collect())
 }
 
 pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
-    let Plugin {
-        name,
-        version,
-        models,
-        routes,
-    } = plugin;
-    let name = name.map_or_else(
-        || quote!(::core::env!("CARGO_PKG_NAME")),
-        |name| quote!(#name),
-    );
+    let Plugin { name, version, models, routes } = plugin;
+    let name = name.map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), |name| quote!(#name));
     let version = version.map_or_else(|| quote!(::core::env!("CARGO_PKG_VERSION")), |v| quote!(#v));
     let indexes = 0..routes.len() as u32;
     Ok(quote! {

@@ -26,10 +26,7 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
     let mut arguments = Vec::new();
     for (i, argument) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {
-            return Err(Error::new(
-                argument.span(),
-                "a handler is a free function, without self",
-            ));
+            return Err(Error::new(argument.span(), "a handler is a free function, without self"));
         };
         let ty = &*argument.ty;
         if let Type::Reference(reference) = ty {
@@ -52,10 +49,8 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
             }
             None => {
                 check_path_argument(ty, &params)?;
-                whole |= last_segment(ty).is_none_or(|last| last == "Path" || last == "Request")
-                    || wraps_path(ty);
-                let from =
-                    quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::from_request);
+                whole |= last_segment(ty).is_none_or(|last| last == "Path" || last == "Request") || wraps_path(ty);
+                let from = quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::from_request);
                 reads.push(quote! {
                     let #variable = match #from(&mut request).await {
                         ::core::result::Result::Ok(value) => value,
@@ -79,12 +74,9 @@ pub(crate) fn expand(method: &str, path: &LitStr, function: &ItemFn) -> syn::Res
     }
 
     // Spanned by their types, so that a type that does not fit is reported once, where it stands.
-    let streams = types
-        .iter()
-        .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::STREAM));
-    let contents = types
-        .iter()
-        .map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::BODY as usize));
+    let streams = types.iter().map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::STREAM));
+    let contents =
+        types.iter().map(|ty| quote_spanned!(ty.span()=> <#ty as ::covet::http::FromRequest>::BODY as usize));
     let method = format_ident!("{method}");
     let text = name.to_string();
     let await_ = signature.asyncness.map(|_| quote!(.await));
@@ -151,23 +143,17 @@ fn params(path: &LitStr) -> syn::Result<Vec<String>> {
             continue;
         };
         let Some(name) = name.strip_suffix('}') else {
-            return fail(format!(
-                "a parameter fills a whole segment of the path: `{segment}` is not `{{name}}`"
-            ));
+            return fail(format!("a parameter fills a whole segment of the path: `{segment}` is not `{{name}}`"));
         };
         let name = match name.strip_prefix('*') {
             Some(rest) if i + 1 == segments.len() => rest,
             Some(_) => {
-                return fail(format!(
-                    "`{segment}` takes all that follows, so it comes last"
-                ));
+                return fail(format!("`{segment}` takes all that follows, so it comes last"));
             }
             None => name,
         };
         if syn::parse_str::<syn::Ident>(name).is_err() {
-            return fail(format!(
-                "`{name}` is no name for a parameter: it must be a Rust identifier"
-            ));
+            return fail(format!("`{name}` is no name for a parameter: it must be a Rust identifier"));
         }
         if names.iter().any(|known| known == name) {
             return fail(format!("the path has two parameters `{name}`"));
@@ -220,19 +206,14 @@ fn count(n: usize) -> String {
 /// `Option<Path<T>>` and `Result<Path<T>>`.
 fn wraps_path(ty: &Type) -> bool {
     ["Option", "Result"].iter().any(|outer| {
-        generic_of(ty, outer).is_some_and(|inner| {
-            last_segment(inner).is_some_and(|last| last == "Path" || last == "Request")
-        })
+        generic_of(ty, outer)
+            .is_some_and(|inner| last_segment(inner).is_some_and(|last| last == "Path" || last == "Request"))
     })
 }
 
 fn last_segment(ty: &Type) -> Option<String> {
     match ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string()),
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,
     }
 }
@@ -240,11 +221,7 @@ fn last_segment(ty: &Type) -> Option<String> {
 /// The first type argument of `name<…>`.
 pub(crate) fn generic_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else { return None };
-    let segment = path
-        .path
-        .segments
-        .last()
-        .filter(|segment| segment.ident == name)?;
+    let segment = path.path.segments.last().filter(|segment| segment.ident == name)?;
     let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return None;
     };

@@ -1,8 +1,10 @@
 //! Content: whole, or as it comes.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -93,13 +95,16 @@ impl Body {
     {
         Body(Inner::Write(Box::new(|writer| {
             Box::pin(async move {
+                let stream = writer.0.clone();
                 match work(writer).await {
                     Ok(()) => {}
                     Err(Error::Rejected(rejection)) if rejection.code == Closed::CODE => {}
-                    // A trap is the wall's only way to end a stream as broken.
+                    // A trap is the wall's only way to end a stream as broken. `stream` is still open here: closed, it
+                    // would have told the host that this was all.
                     #[allow(clippy::panic)]
                     Err(error) => panic!("the response broke off: {error}"),
                 }
+                drop(stream);
             })
         })))
     }
@@ -123,9 +128,7 @@ impl Body {
             Inner::Bytes(bytes) => Ok(bytes),
             Inner::Incoming(reader) => Ok(reader.collect().await),
             Inner::Stream(chunks) => Ok(chunks.collect::<Vec<_>>().await.concat()),
-            Inner::Write(_) => Err(Error::internal(
-                "a body that is written for a client cannot be read back",
-            )),
+            Inner::Write(_) => Err(Error::internal("a body that is written for a client cannot be read back")),
         }
     }
 
@@ -150,7 +153,7 @@ impl Body {
             }
             Inner::Write(work) => {
                 let (writer, reader) = wit_stream::new::<u8>();
-                wit_bindgen::spawn_local(work(BodyWriter(writer)));
+                wit_bindgen::spawn_local(work(BodyWriter(Rc::new(RefCell::new(writer)))));
                 wit::Body::Chunks(reader)
             }
         }
@@ -213,21 +216,22 @@ impl From<Closed> for Error {
     }
 }
 
-/// Where [`Body::write`] writes.
+/// Where [`Body::write`] writes. Shared with `Body::write` itself, which closes it; only the function writes.
 #[derive(Debug)]
-pub struct BodyWriter(Writer);
+pub struct BodyWriter(Rc<RefCell<Writer>>);
 
 impl BodyWriter {
     /// Writes a chunk; waits until the client's connection has taken it.
     ///
     /// # Errors
     /// [`Closed`] when the client went away: stop.
+    #[allow(clippy::await_holding_refcell_ref)] // There is one BodyWriter, and `&mut self`: nobody else borrows.
     pub async fn write(&mut self, chunk: impl Into<Vec<u8>>) -> Result<(), Closed> {
         let chunk = chunk.into();
         if chunk.is_empty() {
             return Ok(());
         }
-        match self.0.write_all(chunk).await.is_empty() {
+        match self.0.borrow_mut().write_all(chunk).await.is_empty() {
             true => Ok(()),
             false => Err(Closed),
         }
@@ -279,9 +283,7 @@ impl BodyStream {
 
     /// As a [`Stream`] of chunks.
     pub fn into_stream(self) -> impl Stream<Item = Vec<u8>> + 'static {
-        futures::stream::unfold(self, async |mut body| {
-            body.next().await.map(|chunk| (chunk, body))
-        })
+        futures::stream::unfold(self, async |mut body| body.next().await.map(|chunk| (chunk, body)))
     }
 }
 

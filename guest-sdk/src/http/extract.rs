@@ -157,9 +157,7 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
         let body = request.take_body().collect().await?;
         T::deserialize(Fields::urlencoded(&body))
             .map(Form)
-            .map_err(|error| {
-                fields::reject(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", error)
-            })
+            .map_err(|error| fields::reject(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", error))
     }
 }
 
@@ -170,34 +168,23 @@ pub struct Headers(Vec<(String, Vec<u8>)>);
 impl Headers {
     /// The first value of a header, where it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.all(name)
-            .next()
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.all(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Every value of a header.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// All of them in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 }
 
 impl FromRequest for Headers {
     async fn from_request(request: &mut Request) -> Result<Self> {
-        Ok(Headers(
-            request
-                .headers()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        ))
+        Ok(Headers(request.headers().map(|(name, value)| (name.into(), value.into())).collect()))
     }
 }
 
@@ -286,69 +273,29 @@ mod tests {
     fn each_refusal_has_its_status_and_names_its_field() {
         let path = || request("/x", &["id"], &["x"], &[], b"");
         let refusal = refused::<Path<i64>>(path());
-        assert_eq!(
-            (refusal.status.as_u16(), refusal.field.as_deref()),
-            (400, Some("id"))
-        );
+        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (400, Some("id")));
         let error = i64::from_param(&path(), 0).unwrap_err();
         assert_eq!((error.status().as_u16(), error.field()), (400, Some("id")));
         let refusal = refused::<Query<Point>>(request("/?x=a", &[], &[], &[], b""));
-        assert_eq!(
-            (refusal.status.as_u16(), refusal.field.as_deref()),
-            (400, Some("x"))
-        );
-        assert_eq!(
-            refused::<Json<Point>>(with_body("text/plain", b"{}"))
-                .status
-                .as_u16(),
-            415
-        );
-        assert_eq!(
-            refused::<Json<Point>>(with_body("application/json", b"{"))
-                .status
-                .as_u16(),
-            400
-        );
+        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (400, Some("x")));
+        assert_eq!(refused::<Json<Point>>(with_body("text/plain", b"{}")).status.as_u16(), 415);
+        assert_eq!(refused::<Json<Point>>(with_body("application/json", b"{")).status.as_u16(), 400);
         let refusal = refused::<Json<Point>>(with_body("application/json", b"{\"x\":true}"));
-        assert_eq!(
-            (refusal.status.as_u16(), refusal.field.as_deref()),
-            (422, Some("x"))
-        );
-        let refusal =
-            refused::<Form<Point>>(with_body("application/x-www-form-urlencoded", b"x=1.5"));
-        assert_eq!(
-            (refusal.status.as_u16(), refusal.field.as_deref()),
-            (422, Some("x"))
-        );
-        assert_eq!(
-            refused::<String>(with_body("", b"\xff")).status.as_u16(),
-            400
-        );
+        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (422, Some("x")));
+        let refusal = refused::<Form<Point>>(with_body("application/x-www-form-urlencoded", b"x=1.5"));
+        assert_eq!((refusal.status.as_u16(), refusal.field.as_deref()), (422, Some("x")));
+        assert_eq!(refused::<String>(with_body("", b"\xff")).status.as_u16(), 400);
     }
 
     #[test]
     fn what_fits_is_taken() {
         let mut it = request("/7?x=2", &["id"], &["7"], &[("x-a", "1")], b"body");
         assert_eq!(u8::from_param(&it, 0).unwrap(), 7);
-        assert_eq!(
-            block_on(Query::<Point>::from_request(&mut it)).unwrap().0,
-            Point { x: 2 }
-        );
-        assert_eq!(
-            block_on(Headers::from_request(&mut it)).unwrap().get("X-A"),
-            Some("1")
-        );
-        assert!(
-            block_on(Option::<Json<Point>>::from_request(&mut it))
-                .unwrap()
-                .is_none()
-        );
+        assert_eq!(block_on(Query::<Point>::from_request(&mut it)).unwrap().0, Point { x: 2 });
+        assert_eq!(block_on(Headers::from_request(&mut it)).unwrap().get("X-A"), Some("1"));
+        assert!(block_on(Option::<Json<Point>>::from_request(&mut it)).unwrap().is_none());
         assert_eq!(block_on(String::from_request(&mut it)).unwrap(), "body");
-        assert_eq!(
-            block_on(String::from_request(&mut it)).unwrap(),
-            "",
-            "taken once"
-        );
+        assert_eq!(block_on(String::from_request(&mut it)).unwrap(), "", "taken once");
     }
 
     #[test]

@@ -17,13 +17,8 @@ pub(super) struct Fields<'de> {
 
 impl<'de> Fields<'de> {
     pub(super) fn positional(pairs: impl Iterator<Item = (&'de str, &'de str)>) -> Self {
-        let fields = pairs
-            .map(|(name, text)| (name.into(), vec![text.into()]))
-            .collect();
-        Fields {
-            fields,
-            positional: true,
-        }
+        let fields = pairs.map(|(name, text)| (name.into(), vec![text.into()])).collect();
+        Fields { fields, positional: true }
     }
 
     pub(super) fn urlencoded(bytes: &'de [u8]) -> Self {
@@ -34,22 +29,16 @@ impl<'de> Fields<'de> {
                 None => fields.push((name, vec![text])),
             }
         }
-        Fields {
-            fields,
-            positional: false,
-        }
+        Fields { fields, positional: false }
     }
 
-    fn single<T>(
-        self,
-        read: impl FnOnce(Text<'de>) -> Result<T, FieldError>,
-    ) -> Result<T, FieldError> {
+    fn single<T>(self, read: impl FnOnce(Text<'de>) -> Result<T, FieldError>) -> Result<T, FieldError> {
         let count = self.fields.len();
         match (self.fields.into_iter().next(), count, self.positional) {
             (Some((name, texts)), 1, true) => read(Text(texts)).map_err(|error| error.of(&name)),
-            (_, _, true) => Err(FieldError::message(format!(
-                "the path has {count} parameters: take them as a tuple or a struct"
-            ))),
+            (_, _, true) => {
+                Err(FieldError::message(format!("the path has {count} parameters: take them as a tuple or a struct")))
+            }
             (_, _, false) => Err(FieldError::message("take the fields as a struct or a map")),
         }
     }
@@ -68,10 +57,7 @@ pub(super) struct FieldError {
 
 impl FieldError {
     fn message(reason: impl Into<String>) -> Self {
-        FieldError {
-            field: None,
-            reason: reason.into(),
-        }
+        FieldError { field: None, reason: reason.into() }
     }
 
     fn of(mut self, field: &str) -> Self {
@@ -91,16 +77,10 @@ impl de::Error for FieldError {
         FieldError::message(message.to_string())
     }
     fn missing_field(field: &'static str) -> Self {
-        FieldError {
-            field: Some(field.into()),
-            reason: "is missing".into(),
-        }
+        FieldError { field: Some(field.into()), reason: "is missing".into() }
     }
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        FieldError {
-            field: Some(field.into()),
-            reason: format!("is unknown; known are {expected:?}"),
-        }
+        FieldError { field: Some(field.into()), reason: format!("is unknown; known are {expected:?}") }
     }
 }
 
@@ -135,10 +115,7 @@ impl<'de> de::Deserializer<'de> for Fields<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
-        visitor.visit_map(Members {
-            rest: self.fields.into_iter(),
-            open: None,
-        })
+        visitor.visit_map(Members { rest: self.fields.into_iter(), open: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -151,20 +128,14 @@ impl<'de> de::Deserializer<'de> for Fields<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
-        visitor.visit_seq(Positions {
-            rest: self.fields.into_iter(),
-        })
+        visitor.visit_seq(Positions { rest: self.fields.into_iter() })
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, FieldError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, FieldError> {
         match (self.positional, self.fields.len()) {
-            (true, found) if found != len => Err(FieldError::message(format!(
-                "the path has {found} parameters, and the handler takes {len}"
-            ))),
+            (true, found) if found != len => {
+                Err(FieldError::message(format!("the path has {found} parameters, and the handler takes {len}")))
+            }
             _ => self.deserialize_seq(visitor),
         }
     }
@@ -182,19 +153,11 @@ impl<'de> de::Deserializer<'de> for Fields<'de> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FieldError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FieldError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FieldError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FieldError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -218,10 +181,7 @@ struct Members<'de> {
 impl<'de> de::MapAccess<'de> for Members<'de> {
     type Error = FieldError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, FieldError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FieldError> {
         self.open = self.rest.next();
         match &self.open {
             Some((name, _)) => seed.deserialize(Text(vec![name.clone()])).map(Some),
@@ -229,13 +189,9 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
         }
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, FieldError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FieldError> {
         let (name, texts) = self.open.take().unwrap_or_default();
-        seed.deserialize(Text(texts))
-            .map_err(|error| error.of(&name))
+        seed.deserialize(Text(texts)).map_err(|error| error.of(&name))
     }
 }
 
@@ -246,15 +202,9 @@ struct Positions<'de> {
 impl<'de> de::SeqAccess<'de> for Positions<'de> {
     type Error = FieldError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, FieldError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FieldError> {
         match self.rest.next() {
-            Some((name, texts)) => seed
-                .deserialize(Text(texts))
-                .map(Some)
-                .map_err(|error| error.of(&name)),
+            Some((name, texts)) => seed.deserialize(Text(texts)).map(Some).map_err(|error| error.of(&name)),
             None => Ok(None),
         }
     }
@@ -304,9 +254,7 @@ impl<'de> de::Deserializer<'de> for Text<'de> {
         match self.last().as_ref() {
             "true" | "1" | "on" | "yes" => visitor.visit_bool(true),
             "false" | "0" | "off" | "no" | "" => visitor.visit_bool(false),
-            text => Err(FieldError::message(format!(
-                "{text:?} is neither true nor false"
-            ))),
+            text => Err(FieldError::message(format!("{text:?} is neither true nor false"))),
         }
     }
 
@@ -319,18 +267,12 @@ impl<'de> de::Deserializer<'de> for Text<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FieldError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FieldError> {
         visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
-        visitor.visit_seq(de::value::SeqDeserializer::new(
-            self.0.into_iter().map(|text| Text(vec![text])),
-        ))
+        visitor.visit_seq(de::value::SeqDeserializer::new(self.0.into_iter().map(|text| Text(vec![text]))))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -387,73 +329,37 @@ mod tests {
     fn a_query_becomes_a_struct() {
         let found = search("q=a+b%26c&tag=x&page=2&tag=y&exact=on&sort=old&other=1").unwrap();
         let tag = vec!["x".into(), "y".into()];
-        assert_eq!(
-            found,
-            Search {
-                q: "a b&c".into(),
-                page: Some(2),
-                tag,
-                exact: true,
-                sort: Some(Sort::Old)
-            }
-        );
+        assert_eq!(found, Search { q: "a b&c".into(), page: Some(2), tag, exact: true, sort: Some(Sort::Old) });
         assert_eq!(search("q=&page=").unwrap().page, None);
     }
 
     #[test]
     fn each_error_names_its_field() {
-        for (query, field) in [
-            ("", "q"),
-            ("q=a&page=two", "page"),
-            ("q=a&sort=up", "sort"),
-            ("q=a&exact=maybe", "exact"),
-        ] {
-            assert_eq!(
-                search(query).unwrap_err().field.as_deref(),
-                Some(field),
-                "{query}"
-            );
+        for (query, field) in
+            [("", "q"), ("q=a&page=two", "page"), ("q=a&sort=up", "sort"), ("q=a&exact=maybe", "exact")]
+        {
+            assert_eq!(search(query).unwrap_err().field.as_deref(), Some(field), "{query}");
         }
     }
 
     #[test]
     fn parameters_of_a_path_go_by_position_or_by_name() {
         let fields = || Fields::positional([("year", "2025"), ("slug", "looms")].into_iter());
-        assert_eq!(
-            <(u16, String)>::deserialize(fields()).unwrap(),
-            (2025, "looms".into())
-        );
+        assert_eq!(<(u16, String)>::deserialize(fields()).unwrap(), (2025, "looms".into()));
         #[derive(Deserialize, Debug, PartialEq)]
         struct Article {
             slug: String,
             year: u16,
         }
-        assert_eq!(
-            Article::deserialize(fields()).unwrap(),
-            Article {
-                slug: "looms".into(),
-                year: 2025
-            }
-        );
-        assert_eq!(
-            i64::deserialize(Fields::positional([("id", "7")].into_iter())).unwrap(),
-            7
-        );
+        assert_eq!(Article::deserialize(fields()).unwrap(), Article { slug: "looms".into(), year: 2025 });
+        assert_eq!(i64::deserialize(Fields::positional([("id", "7")].into_iter())).unwrap(), 7);
         let error = i64::deserialize(Fields::positional([("id", "x")].into_iter())).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("id"));
-        assert!(
-            <(u16, String, u8)>::deserialize(fields())
-                .unwrap_err()
-                .reason
-                .contains("2 parameters")
-        );
+        assert!(<(u16, String, u8)>::deserialize(fields()).unwrap_err().reason.contains("2 parameters"));
     }
 
     #[test]
     fn digits_keep_their_zeros_where_text_is_wanted() {
-        assert_eq!(
-            String::deserialize(Fields::positional([("code", "007")].into_iter())).unwrap(),
-            "007"
-        );
+        assert_eq!(String::deserialize(Fields::positional([("code", "007")].into_iter())).unwrap(), "007");
     }
 }

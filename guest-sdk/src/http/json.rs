@@ -61,9 +61,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => Response::typed("application/json", body),
-            Err(error) => {
-                Error::internal(format!("the answer cannot be JSON: {error}")).into_response()
-            }
+            Err(error) => Error::internal(format!("the answer cannot be JSON: {error}")).into_response(),
         }
     }
 }
@@ -89,20 +87,16 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").trim();
     essence.eq_ignore_ascii_case("application/json")
-        || essence.len() > 5
-            && essence.as_bytes()[essence.len() - 5..].eq_ignore_ascii_case(b"+json")
+        || essence.len() > 5 && essence.as_bytes()[essence.len() - 5..].eq_ignore_ascii_case(b"+json")
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         use serde_json::error::Category;
         match error.classify() {
-            Category::Data => Error::rejected(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid-body",
-                member(body, &error),
-                reason(&error),
-            ),
+            Category::Data => {
+                Error::rejected(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", member(body, &error), reason(&error))
+            }
             _ => Error::rejected(
                 StatusCode::BAD_REQUEST,
                 "malformed-json",
@@ -132,9 +126,8 @@ fn member(body: &[u8], error: &serde_json::Error) -> Option<String> {
     let mut path = walk(&body[..stop]);
     // A missing or unknown field is noticed at the end of its object: its own name is in the message.
     let message = error.to_string();
-    if let Some(name) = ["missing field `", "unknown field `"]
-        .iter()
-        .find_map(|start| message.strip_prefix(start)?.split('`').next())
+    if let Some(name) =
+        ["missing field `", "unknown field `"].iter().find_map(|start| message.strip_prefix(start)?.split('`').next())
     {
         if message.starts_with("unknown") {
             path.pop();
@@ -228,10 +221,7 @@ mod tests {
         let rejection = rejection(text);
         assert_eq!(rejection.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(rejection.field.as_deref(), Some("items[1].price"));
-        assert_eq!(
-            rejection.message,
-            "invalid type: string \"two\", expected i64"
-        );
+        assert_eq!(rejection.message, "invalid type: string \"two\", expected i64");
     }
 
     #[test]

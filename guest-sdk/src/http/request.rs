@@ -18,11 +18,7 @@ pub struct Request {
 
 impl Request {
     pub(crate) fn new(request: wit::Request) -> Self {
-        Request {
-            head: request.head,
-            body: Body::from_wire(request.body),
-            names: &[],
-        }
+        Request { head: request.head, body: Body::from_wire(request.body), names: &[] }
     }
 
     /// For the route macros: the names of the path's parameters.
@@ -37,11 +33,7 @@ impl Request {
     }
 
     pub(crate) fn empty(names: &'static [&'static str]) -> Self {
-        Request {
-            head: Vec::new(),
-            body: Body::empty(),
-            names,
-        }
+        Request { head: Vec::new(), body: Body::empty(), names }
     }
 
     /// The decoder, before the item at this index of the head.
@@ -93,9 +85,7 @@ impl Request {
 
     /// The first value of a header, where it is text. Names are lower-case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers()
-            .find(|(n, _)| *n == name)
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+        self.headers().find(|(n, _)| *n == name).and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// All headers in the order they came; names are lower-case.
@@ -134,38 +124,23 @@ pub(crate) mod tests {
     ) -> Request {
         let mut head = Vec::new();
         let mut e = put(&mut head);
-        let _ = e
-            .array(5)
-            .and_then(|e| e.str("POST"))
-            .and_then(|e| e.str(target));
+        let _ = e.array(5).and_then(|e| e.str("POST")).and_then(|e| e.str(target));
         let _ = e.array(params.len() as u64);
         for param in params {
             let _ = e.str(param);
         }
         let _ = e.array(headers.len() as u64);
         for (name, value) in headers {
-            let _ = e
-                .array(2)
-                .and_then(|e| e.str(name))
-                .and_then(|e| e.bytes(value.as_bytes()));
+            let _ = e.array(2).and_then(|e| e.str(name)).and_then(|e| e.bytes(value.as_bytes()));
         }
         let _ = e.str("10.0.0.1:5000");
-        Request {
-            head,
-            body: Body::from(body.to_vec()),
-            names,
-        }
+        Request { head, body: Body::from(body.to_vec()), names }
     }
 
     #[test]
     fn each_part_of_the_head_is_found() {
-        let request = request(
-            "/posts/7?page=2",
-            &["id"],
-            &["7"],
-            &[("accept", "text/html"), ("x-a", "1"), ("x-a", "2")],
-            b"",
-        );
+        let request =
+            request("/posts/7?page=2", &["id"], &["7"], &[("accept", "text/html"), ("x-a", "1"), ("x-a", "2")], b"");
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.path(), "/posts/7");
         assert_eq!(request.query(), "page=2");
@@ -178,24 +153,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_malformed_head_reads_as_empty_and_does_not_panic() {
-        for head in [
-            vec![],
-            vec![0xff],
-            vec![0x85, 0x63],
-            vec![0x85, 0x61, b'G', 0x61, b'/', 0x9a, 0xff],
-        ] {
-            let request = Request {
-                head,
-                body: Body::empty(),
-                names: &["id"],
-            };
-            let _ = (
-                request.method(),
-                request.target(),
-                request.param("id"),
-                request.header("a"),
-                request.remote(),
-            );
+        for head in [vec![], vec![0xff], vec![0x85, 0x63], vec![0x85, 0x61, b'G', 0x61, b'/', 0x9a, 0xff]] {
+            let request = Request { head, body: Body::empty(), names: &["id"] };
+            let _ = (request.method(), request.target(), request.param("id"), request.header("a"), request.remote());
             assert_eq!(request.headers().count(), 0);
         }
     }

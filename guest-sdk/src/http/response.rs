@@ -31,20 +31,12 @@ pub struct Response {
 impl Response {
     /// 200 with this content, and no `content-type`.
     pub fn new(body: impl Into<Body>) -> Self {
-        Response {
-            status: StatusCode::OK,
-            headers: Array::new(),
-            body: body.into(),
-        }
+        Response { status: StatusCode::OK, headers: Array::new(), body: body.into() }
     }
 
     /// No content.
     pub fn empty(status: StatusCode) -> Self {
-        Response {
-            status,
-            headers: Array::new(),
-            body: Body::empty(),
-        }
+        Response { status, headers: Array::new(), body: Body::empty() }
     }
 
     #[inline]
@@ -63,10 +55,7 @@ impl Response {
     #[inline]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let out = self.headers.item();
-        let _ = put(out)
-            .array(2)
-            .and_then(|e| e.str(name))
-            .and_then(|e| e.bytes(value.as_ref()));
+        let _ = put(out).array(2).and_then(|e| e.str(name)).and_then(|e| e.bytes(value.as_ref()));
         self
     }
 
@@ -97,11 +86,7 @@ impl Response {
     pub(crate) fn into_wire(self) -> wit::Response {
         wit::Response {
             status: self.status.as_u16(),
-            headers: if self.headers.is_empty() {
-                Vec::new()
-            } else {
-                self.headers.finish()
-            },
+            headers: if self.headers.is_empty() { Vec::new() } else { self.headers.finish() },
             body: self.body.into_wire(),
         }
     }
@@ -177,11 +162,7 @@ impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
 /// With headers besides those of `T`.
 impl<T: IntoResponse, const N: usize> IntoResponse for ([(&str, &str); N], T) {
     fn into_response(self) -> Response {
-        self.0
-            .iter()
-            .fold(self.1.into_response(), |response, (name, value)| {
-                response.header(name, value)
-            })
+        self.0.iter().fold(self.1.into_response(), |response, (name, value)| response.header(name, value))
     }
 }
 /// With a status, and headers besides those of `T`.
@@ -215,25 +196,14 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() || matches!(self, Error::Denied(_)) {
-            log::write(
-                log::Level::Error,
-                "covet::error",
-                &format!("{}: {self}", self.code()),
-            );
+            log::write(log::Level::Error, "covet::error", &format!("{}: {self}", self.code()));
         }
         let message = self.public_message();
         // The codes of the public cases are public; an internal one has no more to say than that it is.
-        let code = if message.is_some() {
-            self.code()
-        } else {
-            "internal"
-        };
+        let code = if message.is_some() { self.code() } else { "internal" };
         let mut error = serde_json::Map::new();
         error.insert("code".into(), code.into());
-        error.insert(
-            "message".into(),
-            message.unwrap_or_else(|| "internal error".into()).into(),
-        );
+        error.insert("message".into(), message.unwrap_or_else(|| "internal error".into()).into());
         if let Some(field) = self.field() {
             error.insert("field".into(), field.into());
         }
@@ -267,26 +237,17 @@ pub struct Redirect {
 impl Redirect {
     /// 303: fetch that with GET. What to answer to a form.
     pub fn to(location: impl Into<String>) -> Self {
-        Redirect {
-            status: StatusCode::SEE_OTHER,
-            location: location.into(),
-        }
+        Redirect { status: StatusCode::SEE_OTHER, location: location.into() }
     }
 
     /// 307: do the same there, this time.
     pub fn temporary(location: impl Into<String>) -> Self {
-        Redirect {
-            status: StatusCode::TEMPORARY_REDIRECT,
-            location: location.into(),
-        }
+        Redirect { status: StatusCode::TEMPORARY_REDIRECT, location: location.into() }
     }
 
     /// 308: do the same there, from now on. Browsers remember it.
     pub fn permanent(location: impl Into<String>) -> Self {
-        Redirect {
-            status: StatusCode::PERMANENT_REDIRECT,
-            location: location.into(),
-        }
+        Redirect { status: StatusCode::PERMANENT_REDIRECT, location: location.into() }
     }
 }
 

@@ -105,9 +105,7 @@ impl Sse {
 
 impl IntoResponse for Sse {
     fn into_response(self) -> Response {
-        Response::new(self.0)
-            .header("content-type", "text/event-stream")
-            .header("cache-control", "no-cache")
+        Response::new(self.0).header("content-type", "text/event-stream").header("cache-control", "no-cache")
     }
 }
 
@@ -117,10 +115,7 @@ mod tests {
 
     #[test]
     fn an_event_is_its_fields_and_an_empty_line() {
-        let event = Event::data("one\ntwo\r\nthree")
-            .event("news")
-            .id("7")
-            .retry(Duration::from_secs(3));
+        let event = Event::data("one\ntwo\r\nthree").event("news").id("7").retry(Duration::from_secs(3));
         assert_eq!(
             String::from_utf8(event.finish()).unwrap(),
             "data: one\ndata: two\ndata: three\nevent: news\nid: 7\nretry: 3000\n\n"
@@ -130,9 +125,6 @@ mod tests {
 
     #[test]
     fn a_name_cannot_smuggle_a_second_field() {
-        assert_eq!(
-            Event::data("x").event("a\ndata: y").finish(),
-            b"data: x\nevent: a\n\n"
-        );
+        assert_eq!(Event::data("x").event("a\ndata: y").finish(), b"data: x\nevent: a\n\n");
     }
 }

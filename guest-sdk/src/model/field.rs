@@ -130,8 +130,8 @@ pub trait HasTime: Scalar {}
     label = "auto_now and auto_now_add need DateTime<Utc>, Date or Time"
 )]
 pub trait Now: Field {
-    /// The present moment, UTC.
-    fn now() -> Self;
+    /// As this moment, the same for all fields of a row.
+    fn at(moment: DateTime<Utc>) -> Self;
 }
 
 /// The lines that are the same in every scalar.
@@ -200,9 +200,7 @@ fn real(d: &mut Decoder<'_>) -> Result<f64, DecodeError> {
 }
 
 fn parse<T: std::str::FromStr>(d: &mut Decoder<'_>, what: &'static str) -> Result<T, DecodeError> {
-    d.str()?
-        .parse()
-        .map_err(|_| DecodeError::message(format!("not {what}")))
+    d.str()?.parse().map_err(|_| DecodeError::message(format!("not {what}")))
 }
 
 fn micros(time: &NaiveTime) -> i64 {
@@ -282,9 +280,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> Field for Json<T> {
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let text = d.str()?;
-        serde_json::from_str(text)
-            .map(Json)
-            .map_err(|e| DecodeError::message(e.to_string()))
+        serde_json::from_str(text).map(Json).map_err(|e| DecodeError::message(e.to_string()))
     }
 
     fn bare(&self) -> Option<&Self> {
@@ -299,25 +295,29 @@ impl<T: Serialize + serde::de::DeserializeOwned> Field for Json<T> {
 impl<T: Serialize + serde::de::DeserializeOwned> Scalar for Json<T> {}
 
 impl Now for DateTime<Utc> {
-    /// To the microsecond, as it is stored: what `create` returns is what a later query finds.
-    fn now() -> Self {
-        Utc::now().trunc_subsecs(6)
+    fn at(moment: DateTime<Utc>) -> Self {
+        moment
     }
 }
 impl Now for NaiveDate {
-    fn now() -> Self {
-        Utc::now().date_naive()
+    fn at(moment: DateTime<Utc>) -> Self {
+        moment.date_naive()
     }
 }
 impl Now for NaiveTime {
-    fn now() -> Self {
-        Utc::now().time().trunc_subsecs(6)
+    fn at(moment: DateTime<Utc>) -> Self {
+        moment.time()
     }
 }
 impl<T: Now + Field<Bare = T> + Scalar> Now for Option<T> {
-    fn now() -> Self {
-        Some(T::now())
+    fn at(moment: DateTime<Utc>) -> Self {
+        Some(T::at(moment))
     }
+}
+
+/// The present moment to the microsecond, as it is stored: what `create` returns is what a later query finds.
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
 }
 
 /// A field as it appears in JSON; `#[derive(Model)]` serializes through it.

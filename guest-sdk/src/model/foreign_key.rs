@@ -34,10 +34,7 @@ pub struct ForeignKey<M: Model> {
 impl<M: Model> ForeignKey<M> {
     /// To the row with this key, not loaded.
     pub fn to(key: impl Into<M::Key>) -> Self {
-        ForeignKey {
-            key: key.into(),
-            row: None,
-        }
+        ForeignKey { key: key.into(), row: None }
     }
 
     /// The key that is stored.
@@ -80,18 +77,12 @@ impl<M: Model> ForeignKey<M> {
 
 impl<M: Model> From<&M> for ForeignKey<M> {
     fn from(row: &M) -> Self {
-        ForeignKey {
-            key: row.key().clone(),
-            row: None,
-        }
+        ForeignKey { key: row.key().clone(), row: None }
     }
 }
 impl<M: Model> From<M> for ForeignKey<M> {
     fn from(row: M) -> Self {
-        ForeignKey {
-            key: row.key().clone(),
-            row: Some(Box::new(row)),
-        }
+        ForeignKey { key: row.key().clone(), row: Some(Box::new(row)) }
     }
 }
 impl<M: Model, K> From<super::Id<K>> for ForeignKey<M>
@@ -128,10 +119,7 @@ where
 
 impl<M: Model + Clone> Clone for ForeignKey<M> {
     fn clone(&self) -> Self {
-        ForeignKey {
-            key: self.key.clone(),
-            row: self.row.clone(),
-        }
+        ForeignKey { key: self.key.clone(), row: self.row.clone() }
     }
 }
 /// Equal keys; whether the rows are loaded does not matter.
@@ -146,10 +134,7 @@ where
     M::Key: Default,
 {
     fn default() -> Self {
-        ForeignKey {
-            key: M::Key::default(),
-            row: None,
-        }
+        ForeignKey { key: M::Key::default(), row: None }
     }
 }
 impl<M: Model + fmt::Debug> fmt::Debug for ForeignKey<M> {
@@ -171,10 +156,7 @@ where
     M::Key: Deserialize<'de>,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(ForeignKey {
-            key: M::Key::deserialize(deserializer)?,
-            row: None,
-        })
+        Ok(ForeignKey { key: M::Key::deserialize(deserializer)?, row: None })
     }
 }
 
@@ -190,10 +172,7 @@ impl<M: Model> Field for ForeignKey<M> {
     }
     #[inline]
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok(ForeignKey {
-            key: M::Key::decode(d)?,
-            row: None,
-        })
+        Ok(ForeignKey { key: M::Key::decode(d)?, row: None })
     }
     fn bare(&self) -> Option<&Self> {
         Some(self)

@@ -120,20 +120,14 @@ impl FieldMeta {
 
     /// `#[field(max_length = n)]`
     pub const fn max_length(mut self, characters: u32) -> Self {
-        assert!(
-            matches!(self.kind, Kind::Text),
-            "max_length belongs to String fields"
-        );
+        assert!(matches!(self.kind, Kind::Text), "max_length belongs to String fields");
         self.kind = Kind::Varchar(characters);
         self
     }
 
     /// `#[field(digits = n, scale = m)]`
     pub const fn decimal(mut self, digits: u8, scale: u8) -> Self {
-        assert!(
-            matches!(self.kind, Kind::Decimal { .. }),
-            "digits and scale belong to Decimal fields"
-        );
+        assert!(matches!(self.kind, Kind::Decimal { .. }), "digits and scale belong to Decimal fields");
         assert!(digits >= 1 && digits <= 38, "digits must be 1 to 38");
         assert!(scale <= digits, "scale must not exceed digits");
         self.kind = Kind::Decimal { digits, scale };
@@ -167,10 +161,7 @@ impl FieldMeta {
 
     /// `#[field(on_delete = "…")]`
     pub const fn on_delete(mut self, on_delete: OnDelete) -> Self {
-        assert!(
-            self.target.is_some(),
-            "on_delete belongs to ForeignKey fields"
-        );
+        assert!(self.target.is_some(), "on_delete belongs to ForeignKey fields");
         assert!(
             self.nullable || !matches!(on_delete, OnDelete::SetNull),
             "on_delete = \"set_null\" needs an Option<ForeignKey<…>>"
@@ -200,10 +191,7 @@ impl FieldMeta {
                 (None, None) => self.name.into(),
             },
             // A foreign key is stored as what it points to, `max_length` included.
-            kind: self
-                .target
-                .map_or(self.kind, |target| target().key_field().kind)
-                .to_wire(),
+            kind: self.target.map_or(self.kind, |target| target().key_field().kind).to_wire(),
             nullable: self.nullable,
             unique: self.unique,
             indexed: self.indexed,
@@ -232,9 +220,7 @@ impl Kind {
             Kind::Int64 => schema::Kind::Int64,
             Kind::Float32 => schema::Kind::Float32,
             Kind::Float64 => schema::Kind::Float64,
-            Kind::Decimal { digits, scale } => {
-                schema::Kind::Decimal(schema::DecimalSpec { digits, scale })
-            }
+            Kind::Decimal { digits, scale } => schema::Kind::Decimal(schema::DecimalSpec { digits, scale }),
             Kind::Varchar(characters) => schema::Kind::Varchar(characters),
             Kind::Text => schema::Kind::Text,
             Kind::Binary => schema::Kind::Binary,
@@ -244,9 +230,7 @@ impl Kind {
             Kind::Duration => schema::Kind::Duration,
             Kind::Json => schema::Kind::Json,
             Kind::Uuid => schema::Kind::Uuid,
-            Kind::Enumeration(choices) => {
-                schema::Kind::Enumeration(choices.iter().map(|c| (*c).into()).collect())
-            }
+            Kind::Enumeration(choices) => schema::Kind::Enumeration(choices.iter().map(|c| (*c).into()).collect()),
             Kind::Email => schema::Kind::Email,
             Kind::Url => schema::Kind::Url,
         }
@@ -264,10 +248,7 @@ pub struct IndexColumn {
 
 impl IndexColumn {
     fn to_wire(&self) -> schema::IndexColumn {
-        schema::IndexColumn {
-            field: self.field.into(),
-            descending: self.descending,
-        }
+        schema::IndexColumn { field: self.field.into(), descending: self.descending }
     }
 }
 
@@ -311,15 +292,7 @@ impl ModelMeta {
         key: u8,
     ) -> Self {
         assert!(fields.len() <= 250, "a model has at most 250 fields");
-        ModelMeta {
-            name,
-            table,
-            fields,
-            indexes,
-            ordering,
-            key,
-            by_key: PlanSlot::new(),
-        }
+        ModelMeta { name, table, fields, indexes, ordering, key, by_key: PlanSlot::new() }
     }
 
     /// The primary key's field.

@@ -1,6 +1,6 @@
 //! Models: structs that are rows.
 
-mod field;
+pub(crate) mod field;
 mod foreign_key;
 mod id;
 pub mod meta;
@@ -27,9 +27,7 @@ use meta::ModelMeta;
     label = "not a key type",
     note = "write `pub id: Id<Self>` for a key that the database numbers, or use i64, i32, String or Uuid with #[field(primary_key)]"
 )]
-pub trait Key:
-    Field<Bare = Self> + Scalar + Clone + Eq + Hash + fmt::Debug + fmt::Display + 'static
-{
+pub trait Key: Field<Bare = Self> + Scalar + Clone + Eq + Hash + fmt::Debug + fmt::Display + 'static {
     /// False for an [`Id`] that is not saved yet.
     fn is_set(&self) -> bool {
         true

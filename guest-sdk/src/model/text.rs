@@ -29,11 +29,7 @@ impl std::error::Error for InvalidText {}
 
 impl From<InvalidText> for crate::Error {
     fn from(error: InvalidText) -> Self {
-        crate::Error::new(
-            http::StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid",
-            error.to_string(),
-        )
+        crate::Error::new(http::StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string())
     }
 }
 
@@ -54,11 +50,7 @@ impl Email {
         let text = text.into();
         match Self::fault(&text) {
             None => Ok(Email(text.to_lowercase())),
-            Some(reason) => Err(InvalidText {
-                what: "an e-mail address",
-                text,
-                reason,
-            }),
+            Some(reason) => Err(InvalidText { what: "an e-mail address", text, reason }),
         }
     }
 
@@ -71,9 +63,7 @@ impl Email {
         };
         let word = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
         if local.is_empty() || local.len() > 64 || !local.chars().all(word) {
-            return Some(
-                "what stands before the @ is empty, too long or has a character that is not allowed",
-            );
+            return Some("what stands before the @ is empty, too long or has a character that is not allowed");
         }
         if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
             return Some("what stands before the @ has a dot at its end or two in a row");
@@ -108,11 +98,7 @@ impl Url {
         let text = text.into();
         match Self::fault(&text) {
             None => Ok(Url(text)),
-            Some(reason) => Err(InvalidText {
-                what: "a URL",
-                text,
-                reason,
-            }),
+            Some(reason) => Err(InvalidText { what: "a URL", text, reason }),
         }
     }
 
@@ -121,11 +107,7 @@ impl Url {
             return Some("longer than 2,048 characters");
         }
         let rest = match text.split_once("://") {
-            Some((scheme, rest))
-                if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
-            {
-                rest
-            }
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => rest,
             _ => return Some("it must start with http:// or https://"),
         };
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -230,10 +212,7 @@ impl<'de> Deserialize<'de> for Binary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use base64::Engine;
         let text = String::deserialize(deserializer)?;
-        base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .map(Binary)
-            .map_err(serde::de::Error::custom)
+        base64::engine::general_purpose::STANDARD.decode(text).map(Binary).map_err(serde::de::Error::custom)
     }
 }
 scalar! {
@@ -256,21 +235,8 @@ mod tests {
 
     #[test]
     fn addresses_are_lower_cased_and_malformed_ones_refused_with_the_rule() {
-        assert_eq!(
-            Email::new("Ada.Lovelace+x@Example.ORG").unwrap().as_str(),
-            "ada.lovelace+x@example.org"
-        );
-        for bad in [
-            "",
-            "ada",
-            "@x.org",
-            "a@x",
-            "a b@x.org",
-            "a@-x.org",
-            "a..b@x.org",
-            "a@x..org",
-            "a@b@c.org",
-        ] {
+        assert_eq!(Email::new("Ada.Lovelace+x@Example.ORG").unwrap().as_str(), "ada.lovelace+x@example.org");
+        for bad in ["", "ada", "@x.org", "a@x", "a b@x.org", "a@-x.org", "a..b@x.org", "a@x..org", "a@b@c.org"] {
             assert!(Email::new(bad).is_err(), "{bad}");
         }
         let long = format!("{}@example.org", "a".repeat(250));
@@ -279,35 +245,17 @@ mod tests {
 
     #[test]
     fn urls_need_a_scheme_and_a_host() {
-        for good in [
-            "http://x",
-            "https://example.org/a?b#c",
-            "HTTPS://example.org",
-        ] {
+        for good in ["http://x", "https://example.org/a?b#c", "HTTPS://example.org"] {
             assert!(Url::new(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "example.org",
-            "ftp://x",
-            "javascript:alert(1)",
-            "http://",
-            "http:///x",
-            "http://a b",
-        ] {
+        for bad in ["", "example.org", "ftp://x", "javascript:alert(1)", "http://", "http:///x", "http://a b"] {
             assert!(Url::new(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn bytes_are_base64_in_json() {
-        assert_eq!(
-            serde_json::to_string(&Binary(vec![0xff, 0])).unwrap(),
-            "\"/wA=\""
-        );
-        assert_eq!(
-            serde_json::from_str::<Binary>("\"/wA=\"").unwrap().0,
-            [0xff, 0]
-        );
+        assert_eq!(serde_json::to_string(&Binary(vec![0xff, 0])).unwrap(), "\"/wA=\"");
+        assert_eq!(serde_json::from_str::<Binary>("\"/wA=\"").unwrap().0, [0xff, 0]);
     }
 }

@@ -5,9 +5,7 @@ use std::marker::PhantomData;
 
 use super::expr::{Expr, Operand, Value};
 use super::shape::{Change, Lookup, Path, assigned, compare, compare_field, ordered};
-use crate::model::{
-    Field, ForeignKey, HasDate, HasTime, Id, Model, Numeric, Ordered, Relation, Scalar, Textual,
-};
+use crate::model::{Field, ForeignKey, HasDate, HasTime, Id, Model, Numeric, Ordered, Relation, Scalar, Textual};
 use crate::wire::{Array, put};
 
 /// A column of type `T`, of the model `M` or of one that relations lead to from `M`. 8 bytes, `Copy`.
@@ -35,17 +33,11 @@ impl<M, T> Column<M, T> {
     /// For `#[derive(Model)]`: the field at this index.
     #[doc(hidden)]
     pub const fn at(index: u8) -> Self {
-        Column {
-            path: Path::field(index),
-            of: PhantomData,
-        }
+        Column { path: Path::field(index), of: PhantomData }
     }
 
     pub(crate) const fn new(path: Path) -> Self {
-        Column {
-            path,
-            of: PhantomData,
-        }
+        Column { path, of: PhantomData }
     }
 }
 
@@ -53,9 +45,7 @@ impl<M: Model, T: Field> Column<M, T> {
     fn compare(self, lookup: Lookup, right: impl Operand<M, T::Bare>) -> Expr<M> {
         let mut expr = Expr::empty();
         match right.column() {
-            Some(other) => expr
-                .words
-                .extend([compare_field(self.path, lookup), other.word()]),
+            Some(other) => expr.words.extend([compare_field(self.path, lookup), other.word()]),
             None => {
                 expr.words.push(compare(self.path, lookup));
                 right.write(expr.params.item());
@@ -150,18 +140,12 @@ impl<M: Model, T: Field> Column<M, T> {
 
     /// Ascending; a column alone means the same.
     pub fn asc(self) -> Order<M> {
-        Order {
-            word: ordered(self.path, false),
-            of: PhantomData,
-        }
+        Order { word: ordered(self.path, false), of: PhantomData }
     }
 
     /// Descending.
     pub fn desc(self) -> Order<M> {
-        Order {
-            word: ordered(self.path, true),
-            of: PhantomData,
-        }
+        Order { word: ordered(self.path, true), of: PhantomData }
     }
 }
 
@@ -240,11 +224,7 @@ impl<M: Model, T: Field> Column<M, T> {
     fn assign(self, change: Change, value: impl FnOnce(&mut Vec<u8>)) -> Assignment<M> {
         let mut params = Array::new();
         value(params.item());
-        Assignment {
-            word: assigned(self.path, change),
-            params,
-            of: PhantomData,
-        }
+        Assignment { word: assigned(self.path, change), params, of: PhantomData }
     }
 
     /// For `update`: the new value.
@@ -338,10 +318,7 @@ pub struct Assignment<M> {
 }
 
 /// What a column of type `T` can be set to.
-#[diagnostic::on_unimplemented(
-    message = "a field of type `{T}` cannot be set to `{Self}`",
-    label = "expected `{T}`"
-)]
+#[diagnostic::on_unimplemented(message = "a field of type `{T}` cannot be set to `{Self}`", label = "expected `{T}`")]
 pub trait SetValue<T> {
     /// Writes the value as one CBOR item.
     fn write(&self, out: &mut Vec<u8>);

@@ -27,11 +27,7 @@ pub struct Expr<M> {
 
 impl<M> Expr<M> {
     pub(crate) fn empty() -> Self {
-        Expr {
-            words: Words::new(),
-            params: Array::new(),
-            of: PhantomData,
-        }
+        Expr { words: Words::new(), params: Array::new(), of: PhantomData }
     }
 
     fn join(mut self, other: Self, node: u64) -> Self {
@@ -44,11 +40,7 @@ impl<M> Expr<M> {
 
 impl<M> Clone for Expr<M> {
     fn clone(&self) -> Self {
-        Expr {
-            words: self.words.clone(),
-            params: self.params.clone(),
-            of: PhantomData,
-        }
+        Expr { words: self.words.clone(), params: self.params.clone(), of: PhantomData }
     }
 }
 impl<M> fmt::Debug for Expr<M> {
@@ -118,8 +110,7 @@ impl<M> Selector<M> for Expr<M> {
 
 pub(crate) fn key_is<M: Model>(key: &M::Key) -> Expr<M> {
     let mut expr = Expr::empty();
-    expr.words
-        .push(compare(Path::field(M::meta().key), Lookup::Exact));
+    expr.words.push(compare(Path::field(M::meta().key), Lookup::Exact));
     Field::encode(key, expr.params.item());
     expr
 }

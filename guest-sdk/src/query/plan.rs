@@ -43,11 +43,7 @@ pub(crate) async fn run(shape: Shape, params: Array, tx: Option<&Tx>) -> Result<
 
 /// `run` for the one shape that matters most: all fields of the row with this key. Its plan lies in the model's own
 /// static, so there is nothing to hash.
-pub(crate) async fn run_by_key(
-    meta: &'static ModelMeta,
-    params: Array,
-    tx: Option<&Tx>,
-) -> Result<Vec<u8>> {
+pub(crate) async fn run_by_key(meta: &'static ModelMeta, params: Array, tx: Option<&Tx>) -> Result<Vec<u8>> {
     let plan = match meta.by_key.get() {
         Some(plan) => plan,
         None => {

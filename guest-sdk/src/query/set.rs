@@ -146,10 +146,10 @@ impl<M: Model> QuerySet<M> {
         self
     }
 
-    /// Keeps the rows of [`all`](QuerySet::all), `first` and `count` in the host's cache for so long. The key names the
-    /// query for `cache::delete`-like purposes and its statistics; queries of another shape or with other parameters
-    /// never share an entry, even under the same key. Of many that miss at once, one asks the database. Inside a
-    /// transaction the cache is left aside.
+    /// Keeps the rows of `all`, `first` and `get` in the host's cache for so long, under a name that the statistics show.
+    /// Queries of another shape or with other parameters never share an entry, even under the same name; nor do
+    /// builds of the plugin whose models differ. Of many that miss at once, one asks the database. Inside a
+    /// transaction, and where name and parameters make more than 512 bytes, the cache is left aside.
     pub fn cache(mut self, key: impl Into<String>, ttl: Duration) -> Self {
         self.cache = Some(Box::new((key.into(), ttl)));
         self
@@ -189,15 +189,7 @@ impl<M: Model> QuerySet<M> {
             flags |= flag::OFFSET;
             self.params.int(offset);
         }
-        let shape = Shape::new(
-            M::meta(),
-            Verb::Select,
-            flags,
-            &self.filter,
-            &self.order,
-            &self.related,
-            fields,
-        );
+        let shape = Shape::new(M::meta(), Verb::Select, flags, &self.filter, &self.order, &self.related, fields);
         match self.cache {
             Some(cache) if self.tx.is_none() => cached(*cache, shape, self.params).await,
             _ => run(shape, self.params, self.tx.as_ref()).await,
@@ -304,10 +296,7 @@ pub(super) fn one<M: Model, T>(rows: &mut Vec<T>) -> Result<T> {
 }
 
 /// An array of rows.
-pub(super) fn rows<T>(
-    bytes: &[u8],
-    mut row: impl FnMut(&mut Decoder<'_>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>> {
+pub(super) fn rows<T>(bytes: &[u8], mut row: impl FnMut(&mut Decoder<'_>) -> Result<T, DecodeError>) -> Result<Vec<T>> {
     let mut d = Decoder::new(bytes);
     let count = array(&mut d)?;
     // A row takes a byte at least: a count past that is not believed before its rows are there.
@@ -341,20 +330,36 @@ fn relate(related: &mut SmallVec<[u64; 2]>, path: Path) {
 
 async fn cached((name, ttl): (String, Duration), shape: Shape, params: Array) -> Result<Vec<u8>> {
     use std::fmt::Write;
-    use std::hash::Hasher;
-    // The words of a shape hold an address: good within one build of the plugin, and a new build gets new entries.
+    /// The host's limit for a key.
+    const KEY_BYTES: usize = 512;
     let params = params.finish();
-    let mut hash = super::shape::WordHasher::default();
-    for word in shape.words() {
-        hash.write(&word.to_le_bytes());
-    }
     let mut key = name;
-    let _ = write!(key, "?q={:016x}", hash.finish());
+    let _ = write!(key, "?{:016x}", fingerprint(&shape));
+    // All of the parameters, not a hash of them: a client may have chosen them.
     for byte in &params {
         let _ = write!(key, "{byte:02x}");
     }
     let params = Array::from_finished(params);
+    if key.len() > KEY_BYTES || super::transaction::current().is_some() {
+        return run(shape, params, None).await;
+    }
     crate::cache::get_or_compute_bytes(&key, ttl, async || run(shape, params, None).await).await
+}
+
+/// A number for the shape and the models that its rows are read into, the same in every instance and build that agrees
+/// on them. Made once an instance and shape.
+fn fingerprint(shape: &Shape) -> u64 {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    thread_local! {
+        static KNOWN: RefCell<HashMap<Box<[u64]>, u64>> = RefCell::new(HashMap::new());
+    }
+    if let Some(known) = KNOWN.with_borrow(|known| known.get(shape.words()).copied()) {
+        return known;
+    }
+    let fingerprint = shape.fingerprint();
+    KNOWN.with_borrow_mut(|known| known.insert(shape.words().into(), fingerprint));
+    fingerprint
 }
 
 /// What `order_by` takes: a column, `column.desc()`, or a tuple of these.

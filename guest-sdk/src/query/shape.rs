@@ -31,12 +31,7 @@ impl Path {
     /// Field indexes from the root.
     pub(crate) fn steps(self) -> SmallVec<[u8; 6]> {
         let bytes = self.0.to_le_bytes();
-        bytes
-            .iter()
-            .take(6)
-            .take_while(|b| **b != 0)
-            .map(|b| b - 1)
-            .collect()
+        bytes.iter().take(6).take_while(|b| **b != 0).map(|b| b - 1).collect()
     }
 
     const fn len(self) -> usize {
@@ -45,10 +40,7 @@ impl Path {
 
     /// This relation, then `rest` from the model it leads to.
     pub(crate) const fn then(self, rest: Path) -> Self {
-        assert!(
-            self.len() + rest.len() <= MAX_DEPTH + 1,
-            "a query follows at most 5 relations in a row"
-        );
+        assert!(self.len() + rest.len() <= MAX_DEPTH + 1, "a query follows at most 5 relations in a row");
         Path(self.0 | rest.0 << (8 * self.len()))
     }
 
@@ -86,10 +78,7 @@ impl Path {
         self.names(meta).join(".")
     }
 
-    pub(crate) fn meta(
-        self,
-        mut meta: &'static ModelMeta,
-    ) -> &'static crate::model::meta::FieldMeta {
+    pub(crate) fn meta(self, mut meta: &'static ModelMeta) -> &'static crate::model::meta::FieldMeta {
         let steps = self.steps();
         let last = steps.len() - 1;
         for step in &steps[..last] {
@@ -275,17 +264,35 @@ impl Shape {
         &self.words
     }
 
+    /// A hash of the readable form and of every model that rows are read into.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        use std::fmt::Write;
+        struct Text(WordHasher);
+        impl Write for Text {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                self.0.write_usize(text.len());
+                self.0.write(text.as_bytes());
+                Ok(())
+            }
+        }
+        let mut text = Text(WordHasher::default());
+        let _ = write!(text, "{:?}{:?}", self.to_wire(), self.meta.to_wire());
+        let (filter, order, related) =
+            (self.words[1] >> 16 & 0xffff, self.words[1] >> 32 & 0xff, self.words[1] >> 40 & 0xff);
+        for path in self.words.iter().skip(2 + filter as usize + order as usize).take(related as usize) {
+            if let Some(target) = Path::of_word(*path).meta(self.meta).target {
+                let _ = write!(text, "{:?}", target().to_wire());
+            }
+        }
+        text.0.finish()
+    }
+
     /// The readable form, for `prepare`.
     pub(crate) fn to_wire(&self) -> wit::Shape {
         let meta = self.meta;
         let head = self.words[1];
         let flags = (head >> 8) as u8;
-        let lengths = [
-            head >> 16 & 0xffff,
-            head >> 32 & 0xff,
-            head >> 40 & 0xff,
-            head >> 48 & 0xff,
-        ];
+        let lengths = [head >> 16 & 0xffff, head >> 32 & 0xff, head >> 40 & 0xff, head >> 48 & 0xff];
         let mut rest = &self.words[2..];
         let [filter, order, related, fields] = lengths.map(|len| {
             let (part, tail) = rest.split_at(len as usize);
@@ -298,10 +305,7 @@ impl Shape {
             params - 1
         };
         let insert = || wit::Insert {
-            fields: fields
-                .iter()
-                .map(|f| Path::of_word(*f).to_wire(meta).field)
-                .collect(),
+            fields: fields.iter().map(|f| Path::of_word(*f).to_wire(meta).field).collect(),
             many: flags & flag::MANY != 0,
             ignore_conflicts: flags & flag::IGNORE_CONFLICTS != 0,
         };
@@ -318,14 +322,8 @@ impl Shape {
                 reverse: flags & flag::REVERSE != 0,
                 limit: (flags & flag::LIMIT != 0).then(&mut param),
                 offset: (flags & flag::OFFSET != 0).then(&mut param),
-                related: related
-                    .iter()
-                    .map(|word| Path::of_word(*word).names(meta))
-                    .collect(),
-                fields: fields
-                    .iter()
-                    .map(|word| Path::of_word(*word).to_wire(meta))
-                    .collect(),
+                related: related.iter().map(|word| Path::of_word(*word).names(meta)).collect(),
+                fields: fields.iter().map(|word| Path::of_word(*word).to_wire(meta)).collect(),
                 distinct: flags & flag::DISTINCT != 0,
             }),
             v if v == Verb::Count as u8 => wit::Operation::Count(nodes),
@@ -348,15 +346,9 @@ impl Shape {
                     .collect(),
             }),
             v if v == Verb::Delete as u8 => wit::Operation::Delete(nodes),
-            _ => wit::Operation::GetOrCreate(wit::GetOrCreate {
-                filter: nodes,
-                create: insert(),
-            }),
+            _ => wit::Operation::GetOrCreate(wit::GetOrCreate { filter: nodes, create: insert() }),
         };
-        wit::Shape {
-            model: meta.name.into(),
-            operation,
-        }
+        wit::Shape { model: meta.name.into(), operation }
     }
 }
 

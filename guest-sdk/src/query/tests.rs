@@ -41,9 +41,7 @@ struct Post {
 /// A filter as text: `author.name exact $0, all(2)`.
 fn told(expr: Expr<Post>) -> String {
     let shape = Shape::new(Post::meta(), Verb::Count, 0, &expr.words, &[], &[], &[]);
-    let wit::Operation::Count(nodes) = shape.to_wire().operation else {
-        panic!("a count")
-    };
+    let wit::Operation::Count(nodes) = shape.to_wire().operation else { panic!("a count") };
     nodes.iter().map(node).collect::<Vec<_>>().join(", ")
 }
 
@@ -57,9 +55,7 @@ fn node(node: &wit::Node) -> String {
             format!(
                 "{} {} {right}",
                 field(&c.left),
-                format!("{:?}", c.lookup)
-                    .trim_start_matches("Lookup::")
-                    .to_lowercase()
+                format!("{:?}", c.lookup).trim_start_matches("Lookup::").to_lowercase()
             )
         }
         wit::Node::AllOf(n) => format!("all({n})"),
@@ -69,12 +65,7 @@ fn node(node: &wit::Node) -> String {
 }
 
 fn field(path: &wit::FieldPath) -> String {
-    path.via
-        .iter()
-        .chain([&path.field])
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(".")
+    path.via.iter().chain([&path.field]).cloned().collect::<Vec<_>>().join(".")
 }
 
 /// Parameters as CBOR diagnostic notation.
@@ -87,10 +78,7 @@ fn filters_are_postfix_and_number_their_parameters_in_order() {
     let a = || Post::views().gt(1);
     let b = || Post::title().contains("x");
     let c = || Post::published().eq(true);
-    assert_eq!(
-        told(a() & !(b() | c())),
-        "views gt $0, title contains $1, published exact $2, any(2), not, all(2)"
-    );
+    assert_eq!(told(a() & !(b() | c())), "views gt $0, title contains $1, published exact $2, any(2), not, all(2)");
     let expr = a() & !(b() | c());
     assert_eq!(params(expr.params), r#"[1, "x", true]"#);
 }
@@ -98,31 +86,16 @@ fn filters_are_postfix_and_number_their_parameters_in_order() {
 #[test]
 fn paths_walk_relations_by_name() {
     let country = Post::author().then(Author::country());
-    assert_eq!(
-        told(country.to(Country::name()).eq("France")),
-        "author.country.name exact $0"
-    );
-    let grandparent = Post::parent()
-        .then(Post::parent())
-        .to(Post::author())
-        .to(Author::name());
-    assert_eq!(
-        told(grandparent.eq("Ada")),
-        "parent.parent.author.name exact $0"
-    );
+    assert_eq!(told(country.to(Country::name()).eq("France")), "author.country.name exact $0");
+    let grandparent = Post::parent().then(Post::parent()).to(Post::author()).to(Author::name());
+    assert_eq!(told(grandparent.eq("Ada")), "parent.parent.author.name exact $0");
 }
 
 #[test]
 fn a_column_can_be_compared_with_another() {
     assert_eq!(told(Post::views().gt(Post::likes())), "views gt likes");
-    assert_eq!(
-        told(Post::title().eq(Post::author().to(Author::name()))),
-        "title exact author.name"
-    );
-    assert_eq!(
-        told(Post::views().gt(Post::likes()) & Post::likes().gte(3)),
-        "views gt likes, likes gte $0, all(2)"
-    );
+    assert_eq!(told(Post::title().eq(Post::author().to(Author::name()))), "title exact author.name");
+    assert_eq!(told(Post::views().gt(Post::likes()) & Post::likes().gte(3)), "views gt likes, likes gte $0, all(2)");
 }
 
 #[test]
@@ -131,44 +104,20 @@ fn every_lookup_has_its_name_and_its_parameter() {
     let price: Decimal = "12.50".parse().unwrap();
     for (expr, name, param) in [
         (Post::title().eq("a"), "title exact $0", r#"["a"]"#),
-        (
-            Post::title().ne(String::from("a")),
-            "title exact $0, not",
-            r#"["a"]"#,
-        ),
+        (Post::title().ne(String::from("a")), "title exact $0, not", r#"["a"]"#),
         (Post::title().iexact("a"), "title iexact $0", r#"["a"]"#),
-        (
-            Post::title().icontains("a"),
-            "title icontains $0",
-            r#"["a"]"#,
-        ),
-        (
-            Post::title().startswith("a"),
-            "title startswith $0",
-            r#"["a"]"#,
-        ),
-        (
-            Post::title().istartswith("a"),
-            "title istartswith $0",
-            r#"["a"]"#,
-        ),
+        (Post::title().icontains("a"), "title icontains $0", r#"["a"]"#),
+        (Post::title().startswith("a"), "title startswith $0", r#"["a"]"#),
+        (Post::title().istartswith("a"), "title istartswith $0", r#"["a"]"#),
         (Post::title().endswith("a"), "title endswith $0", r#"["a"]"#),
-        (
-            Post::title().iendswith("a"),
-            "title iendswith $0",
-            r#"["a"]"#,
-        ),
+        (Post::title().iendswith("a"), "title iendswith $0", r#"["a"]"#),
         (Post::title().regex("a"), "title regex $0", r#"["a"]"#),
         (Post::title().iregex("a"), "title iregex $0", r#"["a"]"#),
         (Post::views().gte(1), "views gte $0", "[1]"),
         (Post::views().lt(1), "views lt $0", "[1]"),
         (Post::views().lte(1), "views lte $0", "[1]"),
         (Post::views().is_in([1, 2]), "views in $0", "[[1, 2]]"),
-        (
-            Post::views().is_in(Vec::<i64>::new()),
-            "views in $0",
-            "[[]]",
-        ),
+        (Post::views().is_in(Vec::<i64>::new()), "views in $0", "[[]]"),
         (Post::title().is_in(["a"]), "title in $0", r#"[["a"]]"#),
         (Post::views().range(1, 9), "views range $0", "[[1, 9]]"),
         (Post::note().is_null(), "note isnull $0", "[true]"),
@@ -176,34 +125,14 @@ fn every_lookup_has_its_name_and_its_parameter() {
         (Post::note().eq("n"), "note exact $0", r#"["n"]"#),
         (Post::price().eq(&price), "price exact $0", r#"["12.50"]"#),
         (Post::created_at().lt(day), "created_at lt $0", "[1000000]"),
-        (
-            Post::created_at().year(2024),
-            "created_at year $0",
-            "[2024]",
-        ),
-        (
-            Post::created_at().week_day(1),
-            "created_at weekday $0",
-            "[1]",
-        ),
-        (
-            Post::created_at().second(59),
-            "created_at second $0",
-            "[59]",
-        ),
+        (Post::created_at().year(2024), "created_at year $0", "[2024]"),
+        (Post::created_at().week_day(1), "created_at weekday $0", "[1]"),
+        (Post::created_at().second(59), "created_at second $0", "[59]"),
         (Post::id().eq(7), "id exact $0", "[7]"),
         (Post::id().is_in([Id::of(7)]), "id in $0", "[[7]]"),
         (Post::author().eq(7), "author exact $0", "[7]"),
-        (
-            Post::author().eq(Id::<Author>::of(7)),
-            "author exact $0",
-            "[7]",
-        ),
-        (
-            Post::author().then(Author::country()).eq("FR"),
-            "author.country exact $0",
-            r#"["FR"]"#,
-        ),
+        (Post::author().eq(Id::<Author>::of(7)), "author exact $0", "[7]"),
+        (Post::author().then(Author::country()).eq("FR"), "author.country exact $0", r#"["FR"]"#),
     ] {
         assert_eq!(params(expr.params.clone()), param, "{name}");
         assert_eq!(told(expr), name);
@@ -212,15 +141,8 @@ fn every_lookup_has_its_name_and_its_parameter() {
 
 #[test]
 fn a_row_stands_for_its_key() {
-    let author = Author {
-        id: Id::of(3),
-        name: "Ada".into(),
-        country: Some("GB".into()),
-    };
-    let country = Country {
-        code: "GB".into(),
-        name: "United Kingdom".into(),
-    };
+    let author = Author { id: Id::of(3), name: "Ada".into(), country: Some("GB".into()) };
+    let country = Country { code: "GB".into(), name: "United Kingdom".into() };
     assert_eq!(params(Post::author().eq(&author).params), "[3]");
     assert_eq!(params(Author::country().eq(&country).params), r#"["GB"]"#);
     assert_eq!(ForeignKey::from(&author).id(), Id::of(3));
@@ -232,28 +154,14 @@ fn select(set: &QuerySet<Post>) -> String {
 
 #[test]
 fn a_query_is_the_same_words_whenever_it_is_built_the_same_way() {
-    let build = |n| {
-        Post::objects()
-            .filter(Post::views().gt(n))
-            .exclude(Post::published())
-    };
-    assert_eq!(
-        select(&build(1)),
-        select(&build(2)),
-        "parameters are no part of the shape"
-    );
-    assert_ne!(
-        select(&build(1)),
-        select(&Post::objects().filter(Post::views().gte(1)))
-    );
+    let build = |n| Post::objects().filter(Post::views().gt(n)).exclude(Post::published());
+    assert_eq!(select(&build(1)), select(&build(2)), "parameters are no part of the shape");
+    assert_ne!(select(&build(1)), select(&Post::objects().filter(Post::views().gte(1))));
 }
 
 #[test]
 fn a_select_names_everything_by_its_path() {
-    let order = [
-        super::shape::ordered(Path::field(5), true),
-        super::shape::ordered(Path::field(1), false),
-    ];
+    let order = [super::shape::ordered(Path::field(5), true), super::shape::ordered(Path::field(1), false)];
     let author = Path::field(2);
     let country = author.then(Path::field(2));
     let shape = Shape::new(
@@ -265,66 +173,24 @@ fn a_select_names_everything_by_its_path() {
         &[author.word(), country.word()],
         &[],
     );
-    let wit::Shape {
-        model,
-        operation: wit::Operation::Select(select),
-    } = shape.to_wire()
-    else {
-        panic!()
-    };
+    let wit::Shape { model, operation: wit::Operation::Select(select) } = shape.to_wire() else { panic!() };
     assert_eq!(model, "Post");
-    assert_eq!(
-        (select.limit, select.offset),
-        (Some(1), Some(2)),
-        "behind the filter's parameters"
-    );
+    assert_eq!((select.limit, select.offset), (Some(1), Some(2)), "behind the filter's parameters");
     assert!(select.reverse && !select.distinct);
     assert_eq!(select.related, [vec!["author"], vec!["author", "country"]]);
-    let order: Vec<_> = select
-        .order
-        .iter()
-        .map(|o| (field(&o.by), o.descending))
-        .collect();
-    assert_eq!(
-        order,
-        [("views".to_string(), true), ("title".to_string(), false)]
-    );
+    let order: Vec<_> = select.order.iter().map(|o| (field(&o.by), o.descending)).collect();
+    assert_eq!(order, [("views".to_string(), true), ("title".to_string(), false)]);
 }
 
 #[test]
 fn an_update_takes_its_values_behind_those_of_its_filter() {
     let filter = Post::views().gt(1);
-    let changes = [
-        Post::views().add(2),
-        Post::title().set("x"),
-        Post::note().set_null(),
-    ];
+    let changes = [Post::views().add(2), Post::title().set("x"), Post::note().set_null()];
     let words: Vec<u64> = changes.iter().map(|c| c.word).collect();
-    let shape = Shape::new(
-        Post::meta(),
-        Verb::Update,
-        0,
-        &filter.words,
-        &words,
-        &[],
-        &[],
-    );
-    let wit::Operation::Update(update) = shape.to_wire().operation else {
-        panic!()
-    };
-    let told: Vec<_> = update
-        .assignments
-        .iter()
-        .map(|a| (a.field.as_str(), a.change, a.param))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("views", wit::Change::Add, 1),
-            ("title", wit::Change::Set, 2),
-            ("note", wit::Change::Set, 3)
-        ]
-    );
+    let shape = Shape::new(Post::meta(), Verb::Update, 0, &filter.words, &words, &[], &[]);
+    let wit::Operation::Update(update) = shape.to_wire().operation else { panic!() };
+    let told: Vec<_> = update.assignments.iter().map(|a| (a.field.as_str(), a.change, a.param)).collect();
+    assert_eq!(told, [("views", wit::Change::Add, 1), ("title", wit::Change::Set, 2), ("note", wit::Change::Set, 3)]);
     assert_eq!(params(changes[2].params.clone()), "[null]");
 }
 
@@ -334,33 +200,14 @@ fn related_rows_land_where_they_belong() {
     let mut bytes = Vec::new();
     let mut e = put(&mut bytes);
     let _ = e.array(1).and_then(|e| e.array(13));
-    let _ = e
-        .i64(7)
-        .and_then(|e| e.str("T"))
-        .and_then(|e| e.i64(3))
-        .and_then(|e| e.null());
-    let _ = e
-        .bool(true)
-        .and_then(|e| e.i64(5))
-        .and_then(|e| e.i64(6))
-        .and_then(|e| e.str("1.50"));
+    let _ = e.i64(7).and_then(|e| e.str("T")).and_then(|e| e.i64(3)).and_then(|e| e.null());
+    let _ = e.bool(true).and_then(|e| e.i64(5)).and_then(|e| e.i64(6)).and_then(|e| e.str("1.50"));
     let _ = e.i64(0).and_then(|e| e.null());
-    let _ = e
-        .array(3)
-        .and_then(|e| e.i64(3))
-        .and_then(|e| e.str("Ada"))
-        .and_then(|e| e.str("GB"));
-    let _ = e
-        .array(2)
-        .and_then(|e| e.str("GB"))
-        .and_then(|e| e.str("United Kingdom"));
+    let _ = e.array(3).and_then(|e| e.i64(3)).and_then(|e| e.str("Ada")).and_then(|e| e.str("GB"));
+    let _ = e.array(2).and_then(|e| e.str("GB")).and_then(|e| e.str("United Kingdom"));
     let _ = e.null();
     let author = Path::field(2);
-    let related = [
-        author.word(),
-        author.then(Path::field(2)).word(),
-        Path::field(3).word(),
-    ];
+    let related = [author.word(), author.then(Path::field(2)).word(), Path::field(3).word()];
     let posts: Vec<Post> = rows(&bytes, |d| row(d, &related)).unwrap();
     let post = &posts[0];
     assert_eq!(post.author.get().unwrap().name, "Ada");
@@ -397,10 +244,7 @@ fn tuples_of_columns_decode_to_tuples_of_their_types() {
         C::decode(&mut Decoder::new(bytes)).unwrap()
     }
     let mut bytes = Vec::new();
-    let _ = put(&mut bytes)
-        .str("T")
-        .and_then(|e| e.i64(5))
-        .and_then(|e| e.null());
+    let _ = put(&mut bytes).str("T").and_then(|e| e.i64(5)).and_then(|e| e.null());
     let country = Post::author().then(Author::country()).to(Country::name());
     let (title, views, country): (String, i64, Option<String>) =
         decode((Post::title(), Post::views(), country), &bytes);
@@ -412,22 +256,26 @@ fn a_model_is_described_as_it_is_written() {
     let post = Post::meta().to_wire();
     assert_eq!((post.name.as_str(), post.table.as_str()), ("Post", "posts"));
     let author = &post.fields[2];
-    assert_eq!(
-        (author.name.as_str(), author.column.as_str()),
-        ("author", "author_id")
-    );
+    assert_eq!((author.name.as_str(), author.column.as_str()), ("author", "author_id"));
     assert_eq!(author.references.as_ref().unwrap().model, "Author");
-    assert!(matches!(
-        author.kind,
-        crate::bindings::covet::orm::schema::Kind::Int64
-    ));
+    assert!(matches!(author.kind, crate::bindings::covet::orm::schema::Kind::Int64));
     assert!(post.fields[0].primary_key && post.fields[0].auto_increment);
     let author = Author::meta().to_wire();
     let country = &author.fields[2];
     assert!(country.nullable);
     // The key of the model that is pointed to decides.
-    assert!(matches!(
-        country.kind,
-        crate::bindings::covet::orm::schema::Kind::Varchar(2)
-    ));
+    assert!(matches!(country.kind, crate::bindings::covet::orm::schema::Kind::Varchar(2)));
+}
+
+#[test]
+fn a_fingerprint_tells_shapes_and_models_apart_and_nothing_else() {
+    let author = Path::field(2).word();
+    let shape = |n, related: &[u64]| {
+        let filter = Post::views().gt(n);
+        Shape::new(Post::meta(), Verb::Select, 0, &filter.words, &[], related, &[]).fingerprint()
+    };
+    assert_eq!(shape(1, &[author]), shape(2, &[author]));
+    assert_ne!(shape(1, &[author]), shape(1, &[]));
+    let other = Shape::new(Author::meta(), Verb::Select, 0, &Author::id().eq(1).words, &[], &[], &[]);
+    assert_ne!(shape(1, &[]), other.fingerprint());
 }

@@ -29,9 +29,9 @@ impl Tx {
     fn take(&self) -> Result<wit::Transaction> {
         match self.0.try_borrow_mut() {
             Ok(mut handle) => handle.take().ok_or(Error::TransactionClosed),
-            Err(_) => Err(Error::BadQuery(
-                "the transaction has a query under way: await it before commit or rollback".into(),
-            )),
+            Err(_) => {
+                Err(Error::BadQuery("the transaction has a query under way: await it before commit or rollback".into()))
+            }
         }
     }
 }
@@ -117,10 +117,7 @@ impl Transaction {
         match &*self.0.0.borrow() {
             Some(handle) => {
                 let number = handle.savepoint().await?;
-                Ok(Savepoint {
-                    tx: self.0.clone(),
-                    number,
-                })
+                Ok(Savepoint { tx: self.0.clone(), number })
             }
             None => Err(Error::TransactionClosed),
         }
@@ -128,11 +125,7 @@ impl Transaction {
 
     /// Every query inside `work` that names no other transaction runs in this one, also `save()` and `get()`.
     pub async fn scope<F: Future>(&self, work: F) -> F::Output {
-        Scope {
-            tx: Some(self.0.clone()),
-            work: Box::pin(work),
-        }
-        .await
+        Scope { tx: Some(self.0.clone()), work: Box::pin(work) }.await
     }
 }
 

@@ -76,11 +76,7 @@ impl<M: Model, C: Columns<M>> Values<M, C> {
     pub(super) fn new(set: QuerySet<M>, columns: C) -> Self {
         let mut words = SmallVec::new();
         columns.each(&mut words);
-        Values {
-            set,
-            words,
-            of: PhantomData,
-        }
+        Values { set, words, of: PhantomData }
     }
 
     /// All rows.
@@ -152,12 +148,7 @@ impl<M: Model> Only<M> {
         rows(&bytes, |d| {
             let start = d.position();
             d.skip()?;
-            Ok(Partial {
-                bytes: bytes.clone(),
-                start,
-                fields: fields.clone(),
-                of: PhantomData,
-            })
+            Ok(Partial { bytes: bytes.clone(), start, fields: fields.clone(), of: PhantomData })
         })
     }
 
@@ -221,16 +212,9 @@ impl<M: Model> Partial<M> {
     /// # Errors
     /// [`Error::Deferred`] when it was not.
     pub fn get<T: Field>(&self, column: Column<M, T>) -> Result<T> {
-        match self
-            .fields
-            .iter()
-            .position(|word| *word == column.path.word())
-        {
+        match self.fields.iter().position(|word| *word == column.path.word()) {
             Some(index) => Ok(T::decode(&mut self.field(index)?)?),
-            None => Err(Error::Deferred {
-                model: M::meta().name,
-                field: column.path.describe(M::meta()),
-            }),
+            None => Err(Error::Deferred { model: M::meta().name, field: column.path.describe(M::meta()) }),
         }
     }
 
@@ -253,10 +237,7 @@ impl<M: Model> Partial<M> {
 
 impl<M: Model> fmt::Debug for Partial<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self
-            .fields
-            .iter()
-            .map(|word| Path::of_word(*word).describe(M::meta()));
+        let names = self.fields.iter().map(|word| Path::of_word(*word).describe(M::meta()));
         write!(f, "Partial<{}>", M::meta().name)?;
         f.debug_list().entries(names).finish()
     }
@@ -269,10 +250,7 @@ impl<M: Model> Serialize for Partial<M> {
         for word in &*self.fields {
             let path = Path::of_word(*word);
             let kind = path.meta(M::meta()).kind;
-            map.serialize_entry(
-                &path.describe(M::meta()),
-                &Untyped::read(kind, &mut d).map_err(S::Error::custom)?,
-            )?;
+            map.serialize_entry(&path.describe(M::meta()), &Untyped::read(kind, &mut d).map_err(S::Error::custom)?)?;
         }
         map.end()
     }
@@ -308,21 +286,18 @@ impl<'b> Untyped<'b> {
             Kind::Boolean => Untyped::Bool(d.bool()?),
             Kind::Int16 | Kind::Int32 | Kind::Int64 => Untyped::Int(d.i64()?),
             Kind::Float32 | Kind::Float64 => Untyped::Real(f64::decode(d)?),
-            Kind::Json => Untyped::Json(
-                serde_json::from_str(d.str()?).map_err(|e| DecodeError::message(e.to_string()))?,
-            ),
+            Kind::Json => {
+                Untyped::Json(serde_json::from_str(d.str()?).map_err(|e| DecodeError::message(e.to_string()))?)
+            }
             Kind::Binary => Untyped::Owned(text::<Binary>(d)?),
             Kind::DateTime => Untyped::Owned(text::<DateTime<Utc>>(d)?),
             Kind::Date => Untyped::Owned(text::<Date>(d)?),
             Kind::Time => Untyped::Owned(text::<Time>(d)?),
             Kind::Duration => Untyped::Owned(text::<Duration>(d)?),
             Kind::Uuid => Untyped::Owned(text::<uuid::Uuid>(d)?),
-            Kind::Decimal { .. }
-            | Kind::Varchar(_)
-            | Kind::Text
-            | Kind::Enumeration(_)
-            | Kind::Email
-            | Kind::Url => Untyped::Text(d.str()?),
+            Kind::Decimal { .. } | Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => {
+                Untyped::Text(d.str()?)
+            }
         })
     }
 }

@@ -65,20 +65,9 @@ async fn insert<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
 async fn update_fields<M: Model>(row: &M, fields: &[u64], tx: Option<&Tx>) -> Result<u64> {
     let filter = key_is::<M>(row.key());
     let mut params = filter.params;
-    let assignments: Words = fields
-        .iter()
-        .map(|word| assigned(Path::of_word(*word), Change::Set))
-        .collect();
+    let assignments: Words = fields.iter().map(|word| assigned(Path::of_word(*word), Change::Set)).collect();
     encode_row(row, fields, |field| row.encode_field(field, params.item()));
-    let shape = Shape::new(
-        M::meta(),
-        Verb::Update,
-        0,
-        &filter.words,
-        &assignments,
-        &[],
-        &[],
-    );
+    let shape = Shape::new(M::meta(), Verb::Update, 0, &filter.words, &assignments, &[], &[]);
     let bytes = run(shape, params, tx).await?;
     Ok(Decoder::new(&bytes).u64()?)
 }
@@ -89,11 +78,7 @@ pub(crate) async fn save<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
     }
     prepare(row, false)?;
     let fields = stored_fields::<M>(false);
-    let matched = if fields.is_empty() {
-        0
-    } else {
-        update_fields(row, &fields, tx).await?
-    };
+    let matched = if fields.is_empty() { 0 } else { update_fields(row, &fields, tx).await? };
     match matched {
         0 if M::meta().key_field().auto => Err(Error::NotFound(M::meta().name.into())),
         0 => insert(row, tx).await,
@@ -101,11 +86,7 @@ pub(crate) async fn save<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
     }
 }
 
-pub(crate) async fn save_fields<M: Model>(
-    row: &mut M,
-    list: impl FieldList<M>,
-    tx: Option<&Tx>,
-) -> Result<()> {
+pub(crate) async fn save_fields<M: Model>(row: &mut M, list: impl FieldList<M>, tx: Option<&Tx>) -> Result<()> {
     prepare(row, false)?;
     let meta = M::meta();
     let mut fields = Words::new();
@@ -116,15 +97,9 @@ pub(crate) async fn save_fields<M: Model>(
             fields.push(word);
         }
     }
-    if let Some(word) = fields
-        .iter()
-        .find(|word| Path::of_word(**word).parent().is_some())
-    {
+    if let Some(word) = fields.iter().find(|word| Path::of_word(**word).parent().is_some()) {
         let path = Path::of_word(*word).describe(meta);
-        return Err(Error::BadQuery(format!(
-            "save_fields stores fields of {} itself, not {path}",
-            meta.name
-        )));
+        return Err(Error::BadQuery(format!("save_fields stores fields of {} itself, not {path}", meta.name)));
     }
     match update_fields(row, &fields, tx).await? {
         0 => Err(Error::NotFound(meta.name.into())),
@@ -186,11 +161,7 @@ impl<M: Model> QuerySet<M> {
         self.bulk(rows, flag::IGNORE_CONFLICTS).await
     }
 
-    async fn bulk(
-        self,
-        rows: impl IntoIterator<Item = M>,
-        flags: u8,
-    ) -> Result<Vec<Option<M::Key>>> {
+    async fn bulk(self, rows: impl IntoIterator<Item = M>, flags: u8) -> Result<Vec<Option<M::Key>>> {
         let mut rows = rows.into_iter().peekable();
         let mut keys = Vec::with_capacity(rows.size_hint().0);
         let Some(first) = rows.peek() else {
@@ -212,23 +183,11 @@ impl<M: Model> QuerySet<M> {
                 let _ = put(out).array(fields.len() as u64);
                 encode_row(&row, &fields, |field| row.encode_field(field, out));
             }
-            let shape = Shape::new(
-                M::meta(),
-                Verb::Insert,
-                flags | flag::MANY,
-                &[],
-                &[],
-                &[],
-                &fields,
-            );
+            let shape = Shape::new(M::meta(), Verb::Insert, flags | flag::MANY, &[], &[], &[], &fields);
             let bytes = run(shape, params, self.tx.as_ref()).await?;
             let mut d = Decoder::new(&bytes);
             for _ in 0..array(&mut d)? {
-                keys.push(if null(&mut d)? {
-                    None
-                } else {
-                    Some(M::Key::decode(&mut d)?)
-                });
+                keys.push(if null(&mut d)? { None } else { Some(M::Key::decode(&mut d)?) });
             }
         }
         Ok(keys)
@@ -249,22 +208,11 @@ impl<M: Model> QuerySet<M> {
     ///
     /// # Errors
     /// As [`create`](QuerySet::create); [`Error::BadQuery`] when the condition matches more than one row.
-    pub async fn get_or_create(
-        self,
-        condition: impl Condition<M>,
-        mut new: M,
-    ) -> Result<(M, bool)> {
+    pub async fn get_or_create(self, condition: impl Condition<M>, mut new: M) -> Result<(M, bool)> {
         prepare(&mut new, true)?;
-        let QuerySet {
-            filter,
-            mut params,
-            tx,
-            ..
-        } = self.filter(condition);
+        let QuerySet { filter, mut params, tx, .. } = self.filter(condition);
         let fields = stored_fields::<M>(!wants_number(&new));
-        encode_row(&new, &fields, |field| {
-            new.encode_field(field, params.item())
-        });
+        encode_row(&new, &fields, |field| new.encode_field(field, params.item()));
         let shape = Shape::new(M::meta(), Verb::GetOrCreate, 0, &filter, &[], &[], &fields);
         let bytes = run(shape, params, tx.as_ref()).await?;
         let mut d = Decoder::new(&bytes);

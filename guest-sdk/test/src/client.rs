@@ -92,9 +92,10 @@ impl Client {
         };
         let (head, body) = answer.map_err(|error| lost(&error))?.into_parts();
         let body = body.into_with_config().limit(u64::MAX).read_to_vec().map_err(|error| lost(&error))?;
-        let headers = head.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         Ok(Response { status: head.status.as_u16(), headers: headers.collect(), body })
     }
 }

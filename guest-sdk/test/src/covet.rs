@@ -23,7 +23,8 @@ pub fn binary() -> Result<PathBuf, Error> {
         return if there { Ok(path) } else { Err(Error::new(format!("{BINARY}={}: no such file", path.display()))) };
     }
     let directories = target_directories();
-    let built = directories.iter().flat_map(|target| ["debug", "release"].map(|profile| target.join(profile).join("covet")));
+    let built =
+        directories.iter().flat_map(|target| ["debug", "release"].map(|profile| target.join(profile).join("covet")));
     let newest = built.filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
     if let Some((_, path)) = newest {
         return Ok(path);
@@ -74,7 +75,8 @@ pub fn build(directory: &Path) -> Result<PathBuf, Error> {
     static BUILT: OnceLock<Mutex<Built>> = OnceLock::new();
     // Held while cargo runs: tests of one process wait for the one build instead of queueing for cargo's lock.
     let mut built = BUILT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let outcome = built.entry(directory.to_owned()).or_insert_with(|| run_build(directory).map_err(|error| error.to_string()));
+    let outcome =
+        built.entry(directory.to_owned()).or_insert_with(|| run_build(directory).map_err(|error| error.to_string()));
     outcome.clone().map_err(Error::new)
 }
 

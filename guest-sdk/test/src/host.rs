@@ -212,7 +212,16 @@ impl Process {
             .map_err(Error::doing("creating the host's log file"))?;
         let mut command = Command::new(&covet);
         command
-            .args(["--json", "serve", "--until-stdin-closes", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"])
+            .args([
+                "--json",
+                "serve",
+                "--until-stdin-closes",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--config",
+            ])
             .arg(&config)
             .arg("--state")
             .arg(directory.join("state"))

@@ -59,8 +59,11 @@ impl Target {
         if Path::new(DEFAULT_TOKEN_FILE).exists() {
             return from(Path::new(DEFAULT_TOKEN_FILE));
         }
-        Err(Failure::failed("no-token", format!("no admin token: COVET_ADMIN_TOKEN is unset and there is no {DEFAULT_TOKEN_FILE}"))
-            .hint("the host wrote one to STATE/admin.token when it first started: name it with --token-file"))
+        Err(Failure::failed(
+            "no-token",
+            format!("no admin token: COVET_ADMIN_TOKEN is unset and there is no {DEFAULT_TOKEN_FILE}"),
+        )
+        .hint("the host wrote one to STATE/admin.token when it first started: name it with --token-file"))
     }
 }
 
@@ -127,8 +130,9 @@ impl Admin {
         if text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::failed("bad-answer", format!("{}: not the JSON of a Covet host: {error}", self.url)))
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::failed("bad-answer", format!("{}: not the JSON of a Covet host: {error}", self.url))
+        })
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {

@@ -36,14 +36,20 @@ pub enum Command {
     #[command(after_help = "Example:\n  covet new notes --template blog")]
     New(New),
     /// Build a plugin into a .wasm that a host takes
-    #[command(after_help = "Example:\n  covet build examples/blog\n\nThe result lies in target/covet/NAME.wasm, plugin.toml inside.")]
+    #[command(
+        after_help = "Example:\n  covet build examples/blog\n\nThe result lies in target/covet/NAME.wasm, plugin.toml inside."
+    )]
     Build(Build),
     /// Run a host
-    #[command(after_help = "Example:\n  covet serve --config covet.toml\n\nWithout covet.toml: SQLite and state under ./data, cache in process. \
-        The first SIGINT or SIGTERM drains, the second ends at once.")]
+    #[command(
+        after_help = "Example:\n  covet serve --config covet.toml\n\nWithout covet.toml: SQLite and state under ./data, cache in process. \
+        The first SIGINT or SIGTERM drains, the second ends at once."
+    )]
     Serve(Serve),
     /// Build, serve, watch; swap in a new version on each save
-    #[command(after_help = "Example:\n  covet dev examples/blog\n\nA version that does not compile is shown here; the one before serves on.")]
+    #[command(
+        after_help = "Example:\n  covet dev examples/blog\n\nA version that does not compile is shown here; the one before serves on."
+    )]
     Dev(Dev),
     /// Bring a plugin, or a new version of it, onto a running host
     #[command(after_help = "Example:\n  covet deploy                       # the project here\n  \
@@ -63,9 +69,7 @@ pub enum Command {
     Doctor(Doctor),
     /// Completions for a shell, on standard output
     #[command(after_help = "Example:\n  covet completions bash > ~/.local/share/bash-completion/completions/covet")]
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(clap::Args, Debug)]

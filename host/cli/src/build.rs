@@ -43,7 +43,14 @@ impl Built {
     pub fn text(&self) -> String {
         let shown = std::env::current_dir().ok().and_then(|here| self.path.strip_prefix(here).ok().map(Path::to_owned));
         let path = shown.as_deref().unwrap_or(&self.path);
-        format!("built {} {}: {} ({}) in {}", self.name, self.version, path.display(), bytes(self.size), seconds(self.time))
+        format!(
+            "built {} {}: {} ({}) in {}",
+            self.name,
+            self.version,
+            path.display(),
+            bytes(self.size),
+            seconds(self.time)
+        )
     }
 }
 
@@ -113,7 +120,9 @@ fn compile(project: &Project, package: &Package, way: Way, quiet: bool) -> Resul
     if !status.success() {
         return Err(Failure::new(Exit::Build, "compile", format!("{} does not compile", project.name)));
     }
-    artifact.ok_or_else(|| Failure::new(Exit::Build, "no-artifact", format!("cargo built {} but named no .wasm", project.name)))
+    artifact.ok_or_else(|| {
+        Failure::new(Exit::Build, "no-artifact", format!("cargo built {} but named no .wasm", project.name))
+    })
 }
 
 /// The `.wasm` that a message of cargo names for this package.

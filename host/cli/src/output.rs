@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_no_line_ends_in_blanks() {
-        let text = table(&["NAME", "MOUNT"], &[vec!["blog".into(), "/".into()], vec!["a-long-name".into(), "/x".into()]]);
+        let text =
+            table(&["NAME", "MOUNT"], &[vec!["blog".into(), "/".into()], vec!["a-long-name".into(), "/x".into()]]);
         assert_eq!(text, "NAME         MOUNT\nblog         /\na-long-name  /x\n");
     }
 

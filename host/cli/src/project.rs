@@ -68,8 +68,9 @@ impl Project {
     pub fn find(path: &Path) -> Result<Project> {
         let start = path.canonicalize().map_err(Failure::io("opening", path))?;
         let directory = start.ancestors().find(|directory| directory.join(MANIFEST).is_file()).ok_or_else(|| {
-            Failure::failed("no-manifest", format!("no {MANIFEST} in {} or above it", start.display()))
-                .hint("`covet new NAME` starts a plugin; in a directory with several plugins, name one: `covet build PATH`")
+            Failure::failed("no-manifest", format!("no {MANIFEST} in {} or above it", start.display())).hint(
+                "`covet new NAME` starts a plugin; in a directory with several plugins, name one: `covet build PATH`",
+            )
         })?;
         Project::read(directory)
     }
@@ -100,10 +101,14 @@ impl Project {
         let path = |key: &str| PathBuf::from(metadata[key].as_str().unwrap_or_default());
         let manifest = self.directory.join("Cargo.toml");
         let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let package = packages.iter().find(|package| package["manifest_path"].as_str().map(Path::new) == Some(&manifest));
+        let package =
+            packages.iter().find(|package| package["manifest_path"].as_str().map(Path::new) == Some(&manifest));
         let Some(package) = package else {
-            return Err(Failure::failed("no-package", format!("{} is no package of its workspace", manifest.display()))
-                .hint("add its directory to `members` in the workspace's Cargo.toml"));
+            return Err(Failure::failed(
+                "no-package",
+                format!("{} is no package of its workspace", manifest.display()),
+            )
+            .hint("add its directory to `members` in the workspace's Cargo.toml"));
         };
         let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
         let targets = package["targets"].as_array().map(Vec::as_slice).unwrap_or_default();

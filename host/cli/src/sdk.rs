@@ -20,7 +20,9 @@ pub fn find(chosen: Option<&Path>) -> Result<PathBuf> {
         Some(path) => (real(path), format!("{} holds no Cargo.toml", path.display())),
         None => (checkout(), "the checkout that this `covet` was built from is gone".to_owned()),
     };
-    found.ok_or_else(|| Failure::failed("no-sdk", looked).hint("name the directory guest-sdk of a checkout of Covet: --sdk DIR"))
+    found.ok_or_else(|| {
+        Failure::failed("no-sdk", looked).hint("name the directory guest-sdk of a checkout of Covet: --sdk DIR")
+    })
 }
 
 fn real(sdk: &Path) -> Option<PathBuf> {

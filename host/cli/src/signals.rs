@@ -12,7 +12,8 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// When the handlers cannot be installed.
 pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<()> {
-    let failed = |error: std::io::Error| Failure::failed("signals", format!("watching for SIGINT and SIGTERM: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::failed("signals", format!("watching for SIGINT and SIGTERM: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();

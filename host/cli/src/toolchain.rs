@@ -224,10 +224,13 @@ mod tests {
 
     #[test]
     fn what_an_outer_cargo_left_behind_is_dropped_and_what_the_author_set_stays() {
-        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
+        for name in
+            ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"]
+        {
             assert!(left_by_cargo(name), "{name}");
         }
-        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "PATH"] {
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "PATH"]
+        {
             assert!(!left_by_cargo(name), "{name}");
         }
     }

@@ -36,7 +36,12 @@ impl Watch {
                 changed(path.clone());
             }
         });
-        let mut watch = Watch { watcher: watcher.map_err(failed)?, watched: HashSet::new(), project: project.to_owned(), sources: HashSet::new() };
+        let mut watch = Watch {
+            watcher: watcher.map_err(failed)?,
+            watched: HashSet::new(),
+            project: project.to_owned(),
+            sources: HashSet::new(),
+        };
         watch.add(project, RecursiveMode::NonRecursive)?;
         let entries = std::fs::read_dir(project).map_err(Failure::io("listing", project))?;
         for path in entries.flatten().map(|entry| entry.path()) {
@@ -113,7 +118,14 @@ mod tests {
         for file in ["/p/src/lib.rs", "/p/plugin.toml", "/p/pages/data/a.html", "/elsewhere/src/lib.rs"] {
             assert!(!is_ignored(Path::new(file), base), "{file}");
         }
-        for file in ["/p/target/x", "/p/data/app.db-wal", "/p/src/.lib.rs.swp", "/p/src/lib.rs~", "/p/src/4913", "/p/Cargo.lock"] {
+        for file in [
+            "/p/target/x",
+            "/p/data/app.db-wal",
+            "/p/src/.lib.rs.swp",
+            "/p/src/lib.rs~",
+            "/p/src/4913",
+            "/p/Cargo.lock",
+        ] {
             assert!(is_ignored(Path::new(file), base), "{file}");
         }
     }
@@ -154,10 +166,21 @@ mod tests {
         let mut watch = Watch::new(&root, Path::new("/nowhere"), drop).unwrap();
         let page = root.join("pages/home.html");
         watch.also(&[root.join("src/lib.rs"), page.clone(), "/sdk/src/lib.rs".into()]);
-        for file in [root.join("src/lib.rs").as_path(), &root.join("src/new.rs"), &root.join("plugin.toml"), &page, Path::new("/sdk/src/lib.rs")] {
+        for file in [
+            root.join("src/lib.rs").as_path(),
+            &root.join("src/new.rs"),
+            &root.join("plugin.toml"),
+            &page,
+            Path::new("/sdk/src/lib.rs"),
+        ] {
             assert!(watch.matters(file), "{}", file.display());
         }
-        for file in [root.join("out.log").as_path(), &root.join("README.md"), &root.join("tests/app.rs"), Path::new("/sdk/README.md")] {
+        for file in [
+            root.join("out.log").as_path(),
+            &root.join("README.md"),
+            &root.join("tests/app.rs"),
+            Path::new("/sdk/README.md"),
+        ] {
             assert!(!watch.matters(file), "{}", file.display());
         }
     }

@@ -42,7 +42,9 @@ fn doctor_tells_as_json_what_is_here_and_its_exit_code_agrees() {
     let output = covet(directory.path(), &["doctor", "--json"]);
     let report = json(&output);
     let checks = report["checks"].as_array().unwrap();
-    for name in ["rust", "guest-target", "cc", "postgresql", "mariadb", "redis", "state-directory", "listen", "pagemap-scan"] {
+    for name in
+        ["rust", "guest-target", "cc", "postgresql", "mariadb", "redis", "state-directory", "listen", "pagemap-scan"]
+    {
         let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {report}"));
         assert!(["ok", "missing", "warning", "absent"].contains(&check["status"].as_str().unwrap()), "{check}");
     }
@@ -61,7 +63,8 @@ fn doctor_without_a_guest_target_names_both_ways_to_one_and_exits_1() {
         .output()
         .unwrap();
     let report = json(&output);
-    let check = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "guest-target").cloned().unwrap();
+    let check =
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "guest-target").cloned().unwrap();
     assert_eq!(check["status"], "missing");
     let way_out = check["way_out"].as_str().unwrap();
     assert!(way_out.contains("rustup target add wasm32-wasip2") && way_out.contains("apt-get install"), "{way_out}");
@@ -107,7 +110,11 @@ fn without_a_token_anywhere_deploy_says_where_one_is() {
     let directory = tempfile::tempdir().unwrap();
     let output = covet(directory.path(), &["plugins", "list"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("COVET_ADMIN_TOKEN") && stderr(&output).contains("--token-file"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("COVET_ADMIN_TOKEN") && stderr(&output).contains("--token-file"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

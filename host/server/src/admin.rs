@@ -89,12 +89,10 @@ impl Admin {
             (Method::GET, ["v1", "health"]) => json(&self.health()),
             (Method::GET, ["v1", "routes"]) => json(&view::routes(&self.generations.snapshot.load())),
             (Method::GET, ["v1", "plugins"]) => {
-                let (desired, broken) = self.generations.desired().await;
-                json(&view::plugins(&self.generations.snapshot.load(), &desired, &broken))
+                json(&view::plugins(&self.generations.snapshot.load(), &self.generations.shown()))
             }
             (Method::GET, ["v1", "plugins", name]) => {
-                let (desired, broken) = self.generations.desired().await;
-                match view::plugin(name, &self.generations.snapshot.load(), &desired, &broken) {
+                match view::plugin(name, &self.generations.snapshot.load(), &self.generations.shown()) {
                     Some(shown) => json(&shown),
                     None => refused(&DeployError::Unknown((*name).to_owned())),
                 }
@@ -115,7 +113,7 @@ impl Admin {
             (Method::GET, ["v1", "plugins", name, "logs"]) => {
                 let tail = parameter("tail").and_then(|tail| tail.parse().ok()).unwrap_or(100);
                 let follow = parameter("follow").is_some_and(|follow| matches!(follow.as_str(), "1" | "true"));
-                self.logs(name, tail, follow).await
+                self.logs(name, tail, follow)
             }
             (_, ["v1", "health" | "routes" | "plugins", ..]) => {
                 error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "not with this method; see docs/plugins.md")
@@ -157,19 +155,19 @@ impl Admin {
         }
     }
 
-    async fn logs(&self, name: &str, tail: usize, follow: bool) -> Answer {
-        let (desired, _) = self.generations.desired().await;
-        if !desired.plugins.contains_key(name) {
+    fn logs(&self, name: &str, tail: usize, follow: bool) -> Answer {
+        if !self.generations.shown().desired.plugins.contains_key(name) {
             return refused(&DeployError::Unknown(name.to_owned()));
         }
         let (lines, receiver) = self.generations.logs.tail(name, tail);
         let past: String = lines.iter().map(|line| ndjson(line)).collect();
-        let content = if follow {
-            let (sender, lines) = mpsc::channel(16);
-            tokio::task::spawn_local(follow_on(past, receiver, sender));
-            Body::lines(lines)
-        } else {
-            Body::whole(past)
+        let content = match receiver.filter(|_| follow) {
+            Some(receiver) => {
+                let (sender, lines) = mpsc::channel(16);
+                tokio::task::spawn_local(follow_on(past, receiver, sender));
+                Body::lines(lines)
+            }
+            None => Body::whole(past),
         };
         let mut answer = Response::new(content);
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
@@ -179,7 +177,8 @@ impl Admin {
     fn health(&self) -> serde_json::Value {
         let snapshot = self.generations.snapshot.load();
         serde_json::json!({
-            "status": "ok",
+            "status": if self.generations.shown().broken.is_empty() { "ok" } else { "degraded" },
+            "broken": self.generations.shown().broken,
             "version": env!("CARGO_PKG_VERSION"),
             "plugins": snapshot.plugins.len(),
             "cache": view::cache(&self.generations.cache().stats()),

@@ -81,7 +81,7 @@ impl Handler for Front {
             };
             if head {
                 // RFC 9110 §9.3.2: the length that a GET would have had, and no content.
-                if let Some(length) = response.body().len() {
+                if let Some(length) = response.body().len().filter(|_| !is_bodiless(response.status())) {
                     response.headers_mut().insert(CONTENT_LENGTH, length.into());
                 }
                 *response.body_mut() = Body::empty();
@@ -107,6 +107,7 @@ type Answer = Result<Response<Body>, Response<Body>>;
 impl Front {
     async fn route(&self, request: Request<Incoming>, connection: &Connection) -> Answer {
         let (parts, body) = request.into_parts();
+        let Some(method) = known(&parts.method) else { return Err(foreign(&parts.method)) };
         let snapshot = self.view.borrow_mut().load();
         let host = self.host(&parts, snapshot.table.uses_hosts())?;
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -115,17 +116,17 @@ impl Front {
             return Err(last_error(StatusCode::URI_TOO_LONG, "target-too-long", &message));
         }
         // The star form asks about the server as a whole (RFC 9110 §9.3.7).
-        if parts.uri.path() == "*" && parts.method == http::Method::OPTIONS {
-            return Ok(no_content());
+        if parts.uri.path() == "*" && method == Method::Options {
+            let mut response = no_content();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALL_METHODS));
+            return Ok(response);
         }
         let found = snapshot
             .table
             .find(&host, parts.uri.path())
             .map_err(|bad| error(StatusCode::BAD_REQUEST, "bad-path", &bad.to_string()))?
             .ok_or_else(|| error(StatusCode::NOT_FOUND, "not-found", "nothing is served at this path"))?;
-        let Some(route) = known(&parts.method).and_then(|method| found.methods.get(method)) else {
-            return Err(unserved(&parts.method, &found));
-        };
+        let Some(route) = found.methods.get(method) else { return Err(unserved(method, &found)) };
         let Some(live) = snapshot.plugins.get(route.plugin as usize) else {
             return Err(error(StatusCode::NOT_FOUND, "not-found", "nothing is served at this path"));
         };
@@ -159,8 +160,7 @@ impl Front {
     fn respond(&self, live: &Live, response: GuestResponse) -> Answer {
         let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut out = Response::new(match response.body {
-            // RFC 9110 §15.3.5 and §15.4.5: no content.
-            _ if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED => Body::empty(),
+            _ if is_bodiless(status) => Body::empty(),
             ResponseBody::Empty => Body::empty(),
             ResponseBody::Bytes(bytes) => Body::whole(bytes),
             ResponseBody::Stream(stream) => Body::plugin(stream),
@@ -193,11 +193,14 @@ impl Front {
             HandleError::BodyTooLarge { limit } => return too_large(*limit),
             HandleError::BodyBroken(why) => return last_error(StatusCode::BAD_REQUEST, "bad-body", why),
         };
-        let shown = if self.config.expose_errors { fault.to_string() } else { message.to_owned() };
-        let mut response = error(status, code, &shown);
+        let mut response = if self.config.expose_errors {
+            error(status, code, &in_full(fault))
+        } else {
+            error(status, code, message)
+        };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = match fault {
-                HandleError::Overloaded { retry_after } => retry_after.as_secs().max(1),
+                HandleError::Overloaded { retry_after } => retry_after.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64,
                 _ => 1,
             };
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -242,9 +245,40 @@ impl Front {
     }
 }
 
+/// A fault with the guest's own frames.
+fn in_full(fault: &HandleError) -> String {
+    let mut text = fault.to_string();
+    if let HandleError::Trap { backtrace, .. } = fault {
+        for frame in backtrace {
+            text.push_str("\n  ");
+            text.push_str(frame);
+        }
+    }
+    text
+}
+
+/// RFC 9110 §15.3.5, §15.3.6, §15.4.5: these have no content.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A method that no plugin can serve: known to HTTP and refused (RFC 9110 §9.3.6, §9.3.8), or not known at all.
+fn foreign(method: &http::Method) -> Response<Body> {
+    if !matches!(*method, http::Method::CONNECT | http::Method::TRACE) {
+        let message = format!("{method} is not a method that this server knows; it knows {ALL_METHODS}");
+        return last_error(StatusCode::NOT_IMPLEMENTED, "unknown-method", &message);
+    }
+    let message = format!("{method} is not served here");
+    let mut response = last_error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", &message);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALL_METHODS));
+    response
+}
+
 /// OPTIONS is answered for every path that is served; anything else is 405. Both say what is.
-fn unserved(method: &http::Method, found: &Match<'_, '_>) -> Response<Body> {
-    let mut response = if *method == http::Method::OPTIONS {
+fn unserved(method: Method, found: &Match<'_, '_>) -> Response<Body> {
+    let mut response = if method == Method::Options {
         no_content()
     } else {
         let message = format!("{method} is not served at this path");

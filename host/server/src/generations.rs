@@ -39,6 +39,15 @@ pub struct Generations {
     pub logs: Arc<Logs>,
     /// Held for the whole of a change.
     changes: Mutex<Changes>,
+    /// What the last change left, for those who only look: they do not wait for a deploy.
+    shown: ArcSwap<Shown>,
+}
+
+/// What is desired, and why some of it does not serve.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    pub desired: Desired,
+    pub broken: BTreeMap<String, String>,
 }
 
 struct Changes {
@@ -73,7 +82,9 @@ impl Generations {
         store: Store,
         desired: Desired,
     ) -> Generations {
+        let shown = Shown { desired: desired.clone(), broken: BTreeMap::new() };
         Generations {
+            shown: ArcSwap::from_pointee(shown),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             config,
             engine,
@@ -91,8 +102,7 @@ impl Generations {
         for (name, plugin) in changes.desired.plugins.clone() {
             let artifact = plugin.current;
             let brought = async {
-                let wasm = changes.store.read(&artifact.digest).map_err(DeployError::State)?;
-                let live = self.load(&name, artifact, &wasm).await?;
+                let live = self.revive(&changes.store, &name, artifact).await?;
                 let mut all = up.clone();
                 all.push(live);
                 Ok::<_, DeployError>(Snapshot::build(all)?.plugins)
@@ -106,6 +116,7 @@ impl Generations {
                 }
             }
         }
+        self.show(&changes);
         match Snapshot::build(up) {
             Ok(snapshot) => self.snapshot.store(Arc::new(snapshot)),
             Err(error) => tracing::error!("no route is served: {error}"),
@@ -134,12 +145,10 @@ impl Generations {
     pub async fn deploy(&self, name: &str, wasm: &[u8], placement: Placement) -> Result<Deployed, DeployError> {
         check_name(name).map_err(|why| DeployError::Name(why.to_string()))?;
         let manifest = manifest(wasm)?;
-        let configured = self.config.plugins.get(name);
-        let mount = configured.and_then(|plugin| plugin.mount.clone()).or(placement.mount);
-        let mount = mount.or_else(|| manifest.as_ref()?.mount.clone()).unwrap_or_else(|| "/".to_owned());
+        // What the operator's file says is laid over it when it is loaded, so that a changed file counts at the next start.
+        let mount = placement.mount.or_else(|| manifest.as_ref()?.mount.clone()).unwrap_or_else(|| "/".to_owned());
         let mount = check_mount(&mount).map_err(|why| DeployError::Mount(why.to_string()))?;
-        let host = configured.and_then(|plugin| plugin.host.clone()).or(placement.host);
-        let host = host.map(|host| check_host(&host)).transpose().map_err(|why| DeployError::Mount(why.to_string()))?;
+        let host = placement.host.map(|host| check_host(&host)).transpose().map_err(|why| DeployError::Mount(why.to_string()))?;
 
         let mut changes = self.changes.lock().await;
         let known = changes.desired.plugins.get(name);
@@ -152,25 +161,24 @@ impl Generations {
             host,
             deployed_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as u64),
         };
-        let live = self.load(name, artifact, wasm).await?;
+        let live = self.load(name, artifact.clone(), wasm).await?;
+        let artifact = Artifact { version: live.artifact.version.clone(), ..artifact };
         let snapshot = Snapshot::build(self.snapshot.load().with(name, Some(live.clone())))?;
         let ddl = self.missing_tables(&live).await?;
         live.plugin.warm().await?;
         changes.store.keep(&live.artifact.digest, wasm).map_err(DeployError::State)?;
-        if !ddl.is_empty() {
-            self.database.execute_batch(ddl.clone()).await.map_err(DeployError::Tables)?;
-        }
+        self.create_tables(&ddl).await?;
 
         let mut desired = changes.desired.clone();
         desired.removed.remove(name);
         let entry = desired.plugins.entry(name.to_owned());
         let plugin = entry
             .and_modify(|plugin| {
-                let old = std::mem::replace(&mut plugin.current, live.artifact.clone());
+                let old = std::mem::replace(&mut plugin.current, artifact.clone());
                 plugin.previous.insert(0, old);
                 plugin.previous.truncate(KEPT);
             })
-            .or_insert_with(|| DesiredPlugin { last: 0, current: live.artifact.clone(), previous: Vec::new() });
+            .or_insert_with(|| DesiredPlugin { last: 0, current: artifact.clone(), previous: Vec::new() });
         plugin.last = live.artifact.generation;
         self.publish(&mut changes, desired, snapshot, name)?;
         Ok(Deployed { live, ddl })
@@ -189,11 +197,8 @@ impl Generations {
         }
         plugin.current = plugin.previous.remove(0);
         let artifact = plugin.current.clone();
-        let wasm = changes.store.read(&artifact.digest).map_err(DeployError::State)?;
-        let live = self.load(name, artifact, &wasm).await?;
+        let live = self.revive(&changes.store, name, artifact).await?;
         let snapshot = Snapshot::build(self.snapshot.load().with(name, Some(live.clone())))?;
-        self.missing_tables(&live).await?;
-        live.plugin.warm().await?;
         self.publish(&mut changes, desired, snapshot, name)?;
         Ok(live)
     }
@@ -213,10 +218,34 @@ impl Generations {
         Ok(())
     }
 
-    /// What is desired, and why some of it does not serve.
-    pub async fn desired(&self) -> (Desired, BTreeMap<String, String>) {
-        let changes = self.changes.lock().await;
-        (changes.desired.clone(), changes.broken.clone())
+    /// What is desired, and why some of it does not serve. Never waits for a deploy.
+    pub fn shown(&self) -> Arc<Shown> {
+        self.shown.load_full()
+    }
+
+    fn show(&self, changes: &Changes) {
+        self.shown.store(Arc::new(Shown { desired: changes.desired.clone(), broken: changes.broken.clone() }));
+    }
+
+    /// A generation of before, from disk, ready to serve: its tables too, for the database may have been replaced since.
+    async fn revive(&self, store: &Store, name: &str, artifact: Artifact) -> Result<Live, DeployError> {
+        let wasm = store.read(&artifact.digest).map_err(DeployError::State)?;
+        if digest(&wasm) != artifact.digest {
+            let message = format!("the component {} was changed on disk; deploy it anew", artifact.digest);
+            return Err(DeployError::State(std::io::Error::other(message)));
+        }
+        let live = self.load(name, artifact, &wasm).await?;
+        let ddl = self.missing_tables(&live).await?;
+        live.plugin.warm().await?;
+        self.create_tables(&ddl).await?;
+        Ok(live)
+    }
+
+    async fn create_tables(&self, ddl: &[String]) -> Result<(), DeployError> {
+        if ddl.is_empty() {
+            return Ok(());
+        }
+        self.database.execute_batch(ddl.to_vec()).await.map_err(DeployError::Tables)
     }
 
     pub fn database(&self) -> &Database {
@@ -240,6 +269,7 @@ impl Generations {
         }
         changes.store.sweep(&desired);
         changes.desired = desired;
+        self.show(changes);
         Ok(())
     }
 
@@ -255,6 +285,10 @@ impl Generations {
         };
         let plugin = Plugin::load(&self.engine, name, artifact.generation, wasm, services, limits).await?;
         let mut artifact = artifact;
+        if let Some(operator) = configured {
+            artifact.mount = operator.mount.clone().unwrap_or(artifact.mount);
+            artifact.host = operator.host.clone().or(artifact.host);
+        }
         if artifact.version.is_empty() {
             artifact.version.clone_from(&plugin.description().version);
         }
@@ -271,6 +305,9 @@ impl Generations {
         let catalog = Arc::clone(&live.plugin.description().catalog);
         if catalog.models().next().is_none() {
             return Ok(Vec::new());
+        }
+        if self.config.plugins.get(&*live.name).is_some_and(|plugin| !plugin.database) {
+            return Err(DeployError::NoDatabase(live.name.to_string()));
         }
         let database = self.database.clone();
         let existing = tokio::task::spawn_blocking(move || database.introspect())
@@ -293,7 +330,10 @@ pub(crate) fn digest(wasm: &[u8]) -> String {
 /// `plugin.toml`, as `covet build` laid it into the component.
 fn manifest(wasm: &[u8]) -> Result<Option<Manifest>, DeployError> {
     let Some(bytes) = section(wasm, MANIFEST_SECTION) else { return Ok(None) };
-    let text = std::str::from_utf8(bytes.get(..MAX_MANIFEST).unwrap_or(bytes))
+    if bytes.len() > MAX_MANIFEST {
+        return Err(DeployError::Manifest(format!("it is {} bytes, the limit is {MAX_MANIFEST}", bytes.len())));
+    }
+    let text = std::str::from_utf8(bytes)
         .map_err(|_| DeployError::Manifest("it is not UTF-8".to_owned()))?;
     Manifest::parse(text).map(Some).map_err(|error| DeployError::Manifest(error.to_string()))
 }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -30,6 +31,8 @@ use crate::{
 
 /// Connections to the admin API at once.
 const ADMIN_CONNECTIONS: usize = 256;
+/// How long a deploy under way may take to end at shutdown; cut off, it changes nothing.
+const ADMIN_GRACE: Duration = Duration::from_secs(5);
 
 /// Why a host did not start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +49,13 @@ pub enum StartError {
     Thread(io::Error),
 }
 
-/// A running host. Dropping it does not end it; [`Server::shutdown`] does.
+/// A running host. [`Server::shutdown`] and [`Server::wait`] end it in peace; dropping it ends it at once.
 pub struct Server {
     http: SocketAddr,
     admin: SocketAddr,
     stage: watch::Sender<Stage>,
+    /// The admin listener's: it has nobody to wait for but a deploy.
+    admin_stage: watch::Sender<Stage>,
     grace: Duration,
     threads: Mutex<Vec<JoinHandle<()>>>,
     generations: Arc<Generations>,
@@ -65,7 +70,8 @@ impl Server {
     /// [`StartError`].
     pub fn start(config: Config) -> Result<Server, StartError> {
         let state = |error: io::Error| StartError::State { path: config.state.display().to_string(), error };
-        std::fs::create_dir_all(&config.state).map_err(state)?;
+        // For its owner only: who can write there can run code as the host.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state).map_err(state)?;
         let lock = lock(&config.state).map_err(state)?;
         let token = Token::open(config.admin.token.as_ref(), &config.state).map_err(state)?;
         let (store, desired) = Store::open(&config.state).map_err(state)?;
@@ -104,10 +110,12 @@ impl Server {
         restore(&generations)?;
 
         let (stage, stages) = watch::channel(Stage::Running);
+        let (admin_stage, admin_stages) = watch::channel(Stage::Running);
         let server = Server {
             http,
             admin,
             stage,
+            admin_stage,
             grace: server_config.shutdown_grace,
             threads: Mutex::default(),
             generations: Arc::clone(&generations),
@@ -126,13 +134,12 @@ impl Server {
             let limits = HttpLimits { connections: ADMIN_CONNECTIONS, ..limits };
             if let Some(socket) = admin_sockets.pop() {
                 let handler = move || Rc::new(Admin { generations, token, max_upload: admin_config.max_upload });
-                server.spawn("covet-admin".to_owned(), socket, handler, limits, stages)?;
+                server.spawn("covet-admin".to_owned(), socket, handler, limits, admin_stages)?;
             }
             Ok(())
         })();
         if let Err(error) = spawned {
-            server.shutdown();
-            server.wait();
+            // Dropped, the server ends what was begun.
             return Err(StartError::Thread(error));
         }
         Ok(server)
@@ -148,9 +155,19 @@ impl Server {
         self.admin
     }
 
-    /// Stops accepting, lets requests in flight end (at most `server.shutdown_grace`), then ends. Returns at once; see [`Server::wait`].
+    /// Stops accepting, lets requests in flight end (at most `server.shutdown_grace`), then ends. Called again, it ends at
+    /// once. Returns at once; see [`Server::wait`].
     pub fn shutdown(&self) {
-        self.stage.send_replace(Stage::Draining(Instant::now() + self.grace));
+        let again = matches!(*self.stage.borrow(), Stage::Draining(_));
+        self.end(if again { Duration::ZERO } else { self.grace });
+    }
+
+    fn end(&self, grace: Duration) {
+        let now = Instant::now();
+        // Who follows a log would stay for ever.
+        self.generations.logs.close();
+        self.stage.send_replace(Stage::Draining(now + grace));
+        self.admin_stage.send_replace(Stage::Draining(now + grace.min(ADMIN_GRACE)));
     }
 
     /// Returns when the host has ended.
@@ -199,6 +216,13 @@ fn lock(state: &std::path::Path) -> io::Result<std::fs::File> {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::other("another host uses it")),
         Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+        self.wait();
     }
 }
 

@@ -57,6 +57,7 @@ pub fn run(args: &Dev, output: Output) -> Result<()> {
         url,
         ready: args.ready.clone(),
         live: None,
+        announced: false,
         watch,
         send,
     };
@@ -76,12 +77,15 @@ struct Session {
     ready: Option<String>,
     /// The version that serves: generation and bytes.
     live: Option<(u64, Vec<u8>)>,
+    /// Whether the first version of this session has been told of.
+    announced: bool,
     watch: Watch,
     send: Sender<Event>,
 }
 
 impl Session {
     fn run(mut self, events: &Receiver<Event>) {
+        self.live = self.from_the_last_run();
         self.build();
         let mut building = true;
         let mut changed = false;
@@ -111,9 +115,18 @@ impl Session {
         }
     }
 
+    /// The generation that the host brought back up from its state, when there is one.
+    fn from_the_last_run(&self) -> Option<(u64, Vec<u8>)> {
+        let plugin = self.admin.get(&format!("/v1/plugins/{}", self.project.name)).ok()?;
+        let generation = plugin["generation"].as_u64().filter(|_| plugin["serving"] == true)?;
+        self.output.note(&format!("generation {generation} of the last run serves meanwhile"));
+        // Its bytes are not known here: the first build is deployed whatever it holds.
+        Some((generation, Vec::new()))
+    }
+
     /// Builds on a thread of its own: signals and changes are heard meanwhile.
     fn build(&self) {
-        let (send, directory, quiet) = (self.send.clone(), self.project.directory.clone(), self.live.is_some());
+        let (send, directory, quiet) = (self.send.clone(), self.project.directory.clone(), self.announced);
         self.output.event(&json!({ "event": "building", "plugin": self.project.name }), || "building".to_owned());
         std::thread::spawn(move || {
             // The project is read again: plugin.toml may be what changed.
@@ -149,9 +162,16 @@ impl Session {
             "build_ms": built.time.as_millis() as u64, "swap_ms": began.elapsed().as_millis() as u64,
         });
         self.output.event(&event, || {
-            format!("live: {} generation {generation} (built in {}, swapped in {} ms)", built.name, seconds(built.time), began.elapsed().as_millis())
+            format!(
+                "live: {} generation {generation} (built in {}, swapped in {} ms)",
+                built.name,
+                seconds(built.time),
+                began.elapsed().as_millis()
+            )
         });
-        if self.live.replace((generation, wasm)).is_none() {
+        self.live = Some((generation, wasm));
+        if !self.announced {
+            self.announced = true;
             self.first_version();
         }
         Ok(())
@@ -165,7 +185,11 @@ impl Session {
             }
         }
         let file = self.project.directory.join("src/lib.rs");
-        self.output.note(&format!("\nopen {}  (edit {}, save, and reload the page; Ctrl-C ends)\n", self.url, file.display()));
+        self.output.note(&format!(
+            "\nopen {}  (edit {}, save, and reload the page; Ctrl-C ends)\n",
+            self.url,
+            file.display()
+        ));
     }
 }
 

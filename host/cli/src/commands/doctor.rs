@@ -102,7 +102,11 @@ fn rust() -> Check {
         _ => Check::new(
             name,
             Status::Warning,
-            format!("rustc in PATH: {}; Covet itself builds with {} or newer", toolchain::show(found), toolchain::show(Some(MIN_RUST))),
+            format!(
+                "rustc in PATH: {}; Covet itself builds with {} or newer",
+                toolchain::show(found),
+                toolchain::show(Some(MIN_RUST))
+            ),
             "rustup update stable, or install rustup from https://rustup.rs",
         ),
     }
@@ -131,7 +135,12 @@ fn programs(asked: &[Work]) -> Vec<Check> {
         match need.find() {
             Some(path) => Check::ok(need.name, path.display().to_string()),
             None if wanted => Check::new(need.name, Status::Missing, need.why, need.way_out()),
-            None => Check::new(need.name, Status::Absent, need.why, if need.required { need.way_out() } else { String::new() }),
+            None => Check::new(
+                need.name,
+                Status::Absent,
+                need.why,
+                if need.required { need.way_out() } else { String::new() },
+            ),
         }
     };
     needs::all().into_iter().map(check).collect()
@@ -148,12 +157,7 @@ fn configured(args: &Doctor) -> Vec<Check> {
         Some(file) => Check::ok("covet.toml", file.display().to_string()),
         None => Check::ok("covet.toml", "none here; defaults apply"),
     };
-    vec![
-        file,
-        state_directory(&settings.state),
-        port("listen", settings.listen),
-        port("admin", settings.admin),
-    ]
+    vec![file, state_directory(&settings.state), port("listen", settings.listen), port("admin", settings.admin)]
 }
 
 fn state_directory(state: &Path) -> Check {
@@ -189,7 +193,8 @@ fn machine() -> Vec<Check> {
     let kernel = read("/proc/sys/kernel/osrelease");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = kibibytes(&read("/proc/meminfo"), "MemTotal:");
-    let mut checks = vec![Check::ok("machine", format!("{cores} cores, {} MiB of memory, Linux {kernel}", memory / 1024))];
+    let mut checks =
+        vec![Check::ok("machine", format!("{cores} cores, {} MiB of memory, Linux {kernel}", memory / 1024))];
 
     let swapping = read("/proc/swaps").lines().count() > 1;
     let scan = at_least(&kernel, (6, 7));
@@ -269,7 +274,8 @@ mod tests {
 
     #[test]
     fn limits_are_read_and_unlimited_is_none() {
-        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096   files\n";
+        let limits =
+            "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096   files\n";
         assert_eq!(soft_limit(limits, "Max open files"), Some(1024));
         assert_eq!(soft_limit("Max open files   unlimited unlimited files", "Max open files"), None);
     }
@@ -277,7 +283,8 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_never_missing() {
         let not_asked = programs(&[]);
-        let servers = not_asked.iter().filter(|check| ["postgresql", "mariadb", "redis", "wrk"].contains(&check.name.as_str()));
+        let servers =
+            not_asked.iter().filter(|check| ["postgresql", "mariadb", "redis", "wrk"].contains(&check.name.as_str()));
         assert!(servers.clone().count() == 4 && servers.clone().all(|check| check.status != Status::Missing));
     }
 }

@@ -14,7 +14,8 @@ pub fn run(args: &Logs, output: Output) -> Result<()> {
     let follow = if args.follow { "&follow=1" } else { "" };
     let lines = admin.stream(&format!("/v1/plugins/{}/logs?tail={}{follow}", escape(&args.name), args.tail))?;
     for line in BufReader::new(lines).lines() {
-        let line = line.map_err(|error| Failure::new(Exit::Unreachable, "unreachable", format!("the host went away: {error}")))?;
+        let line = line
+            .map_err(|error| Failure::new(Exit::Unreachable, "unreachable", format!("the host went away: {error}")))?;
         let Ok(entry) = serde_json::from_str::<Value>(&line) else { continue };
         output.event(&entry, || told(&entry));
     }

@@ -13,10 +13,8 @@ use crate::sdk;
 /// File name in the project, text with `{{name}}`, `{{crate}}`, `{{covet}}`, `{{covet-test}}` to fill in.
 type File = (&'static str, &'static str);
 
-const COMMON: &[File] = &[
-    ("plugin.toml", include_str!("../../templates/plugin.toml.in")),
-    (".gitignore", "/target\n/data\n"),
-];
+const COMMON: &[File] =
+    &[("plugin.toml", include_str!("../../templates/plugin.toml.in")), (".gitignore", "/target\n/data\n")];
 const HELLO: &[File] = &[
     ("Cargo.toml", include_str!("../../templates/hello/Cargo.toml.in")),
     ("src/lib.rs", include_str!("../../templates/hello/lib.rs.in")),
@@ -34,7 +32,8 @@ pub fn run(args: &New, output: Output) -> Result<()> {
     check_name(&args.name)?;
     let sdk = sdk::find(args.sdk.as_deref())?;
     let directory = args.path.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    let taken = directory.exists() && std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_some());
+    let taken =
+        directory.exists() && std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_some());
     if taken {
         return Err(Failure::failed("exists", format!("{} exists already", directory.display()))
             .hint("choose another name, or another place with --path DIR"));
@@ -95,7 +94,8 @@ fn settle_workspace(directory: &Path) -> Result<()> {
 /// A git repository, unless there is one around already, or no git.
 fn start_repository(directory: &Path) {
     let git = |args: &[&str]| {
-        let run = Command::new("git").args(args).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let run =
+            Command::new("git").args(args).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null()).status();
         run.is_ok_and(|status| status.success())
     };
     if !git(&["rev-parse", "--is-inside-work-tree"]) {
@@ -108,15 +108,18 @@ fn check_name(name: &str) -> Result<()> {
     // Names that cargo refuses, or that would hide a crate the project needs.
     const TAKEN: [&str; 9] = ["test", "core", "std", "alloc", "proc-macro", "covet", "covet-test", "build", "deps"];
     const KEYWORDS: &[&str] = &[
-        "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
-        "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "pub",
-        "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type",
+        "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum",
+        "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
+        "move", "mut", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type",
         "unsafe", "use", "where", "while", "yield",
     ];
     covet_server::config::check_name(name).map_err(|why| Failure::usage("bad-name", why))?;
     if TAKEN.contains(&name) || KEYWORDS.contains(&name) {
-        return Err(Failure::usage("bad-name", format!("`{name}` cannot name a plugin: Rust or cargo has taken the word"))
-            .hint(format!("choose another, as `my-{name}`")));
+        return Err(Failure::usage(
+            "bad-name",
+            format!("`{name}` cannot name a plugin: Rust or cargo has taken the word"),
+        )
+        .hint(format!("choose another, as `my-{name}`")));
     }
     Ok(())
 }
@@ -127,7 +130,9 @@ mod tests {
 
     #[test]
     fn names_that_cargo_or_a_path_would_refuse_are_refused_with_the_reason() {
-        for (name, why) in [("Notes", "small letters"), ("1st", "letter first"), ("a/b", "dashes"), ("fn", "taken"), ("test", "taken")] {
+        for (name, why) in
+            [("Notes", "small letters"), ("1st", "letter first"), ("a/b", "dashes"), ("fn", "taken"), ("test", "taken")]
+        {
             let error = check_name(name).unwrap_err().to_string();
             assert!(error.contains(why), "{name}: {error}");
         }

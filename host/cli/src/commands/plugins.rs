@@ -52,7 +52,10 @@ fn list(answer: &Value) -> String {
         row.push(state(plugin));
         row
     };
-    table(&["PLUGIN", "GENERATION", "VERSION", "MOUNT", "ROUTES", "DIGEST", "STATE"], &plugins.iter().map(row).collect::<Vec<_>>())
+    table(
+        &["PLUGIN", "GENERATION", "VERSION", "MOUNT", "ROUTES", "DIGEST", "STATE"],
+        &plugins.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 /// `serving`, or why not.

@@ -1,44 +1,44 @@
 //! What the admin API shows, as JSON.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::{
-    generations::Deployed,
+    generations::{Deployed, Shown},
     snapshot::{Live, Snapshot},
-    state::Desired,
 };
 
-pub(super) fn plugins(snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Value {
-    let shown: Vec<Value> =
-        desired.plugins.keys().filter_map(|name| summary(name, snapshot, desired, broken)).collect();
-    json!({ "plugins": shown })
+pub(super) fn plugins(snapshot: &Snapshot, shown: &Shown) -> Value {
+    let plugins: Vec<Value> = shown.desired.plugins.keys().filter_map(|name| summary(name, snapshot, shown)).collect();
+    json!({ "plugins": plugins })
 }
 
-fn summary(name: &str, snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Option<Value> {
-    let plugin = desired.plugins.get(name)?;
+fn summary(name: &str, snapshot: &Snapshot, shown: &Shown) -> Option<Value> {
+    let plugin = shown.desired.plugins.get(name)?;
     let live = snapshot.get(name);
+    // The operator's file may place it elsewhere than its deploy did.
+    let placed = live.map_or(&plugin.current, |live| &live.artifact);
     Some(json!({
         "plugin": name,
         "generation": plugin.current.generation,
         "version": plugin.current.version,
         "digest": plugin.current.digest,
-        "mount": plugin.current.mount,
-        "host": plugin.current.host,
+        "mount": placed.mount,
+        "host": placed.host,
         "deployed_at": plugin.current.deployed_at,
         "serving": live.is_some(),
-        "error": broken.get(name),
+        "error": shown.broken.get(name),
         "routes": live.map(|live| live.plugin.description().routes.len()),
         "stats": live.map(|live| live.plugin.stats()),
     }))
 }
 
-pub(super) fn plugin(name: &str, snapshot: &Snapshot, desired: &Desired, broken: &BTreeMap<String, String>) -> Option<Value> {
-    let mut shown = summary(name, snapshot, desired, broken)?;
-    let previous = &desired.plugins.get(name)?.previous;
-    if let Value::Object(map) = &mut shown {
-        map.insert("previous".into(), json!(previous));
+pub(super) fn plugin(name: &str, snapshot: &Snapshot, shown: &Shown) -> Option<Value> {
+    let mut plugin = summary(name, snapshot, shown)?;
+    let previous = &shown.desired.plugins.get(name)?.previous;
+    if let Value::Object(map) = &mut plugin {
+        // Where a rollback leads, and all that could follow it, newest first.
+        map.insert("previous".into(), json!(previous.first()));
+        map.insert("history".into(), json!(previous));
         if let Some(live) = snapshot.get(name) {
             let description = live.plugin.description();
             map.insert("sdk".into(), json!(description.sdk));
@@ -46,7 +46,7 @@ pub(super) fn plugin(name: &str, snapshot: &Snapshot, desired: &Desired, broken:
             map.insert("models".into(), description.catalog.models().map(|model| json!({ "name": model.name, "table": model.table })).collect());
         }
     }
-    Some(shown)
+    Some(plugin)
 }
 
 pub(super) fn live(live: &Live) -> Value {

@@ -25,6 +25,10 @@ pub enum DeployError {
     Tables(DbError),
     #[error("the state directory: {0}")]
     State(std::io::Error),
+    #[error(
+        "the plugin has models, and no database was granted to it; name \"default\" in grants.databases of [plugins.{0}]"
+    )]
+    NoDatabase(String),
     #[error("there is no plugin \"{0}\"; `covet plugins list` shows all")]
     Unknown(String),
     #[error("there is no generation before the one of \"{0}\" that serves")]
@@ -42,6 +46,7 @@ impl DeployError {
             DeployError::Route(error) => error.code(),
             DeployError::Mismatch(_) => "table-mismatch",
             DeployError::Tables(_) => "database",
+            DeployError::NoDatabase(_) => "no-database",
             DeployError::State(_) => "state",
             DeployError::Unknown(_) => "unknown-plugin",
             DeployError::NoPrevious(_) => "no-previous",

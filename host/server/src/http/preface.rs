@@ -21,7 +21,6 @@ pub(super) async fn read(stream: &TcpStream, connection: &Rc<Connection>) -> Opt
             let mut buffer = [0; PREFACE.len()];
             let space = buffer.get_mut(..PREFACE.len() - read.len()).unwrap_or_default();
             match stream.try_read(space) {
-                Ok(0) | Err(_) if space.is_empty() => return Poll::Ready(Some(true)),
                 Ok(0) => return Poll::Ready(None),
                 Ok(count) => {
                     read.extend_from_slice(buffer.get(..count).unwrap_or_default());

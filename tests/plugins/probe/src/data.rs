@@ -205,7 +205,7 @@ async fn query_all(id: Id<AllTypes>) -> Result<Json<BTreeMap<&'static str, bool>
         float64: AllTypes::float64().lte(it.float64);
         decimal: AllTypes::decimal().eq(&it.decimal);
         long_decimal: AllTypes::long_decimal().range(it.long_decimal.clone(), it.long_decimal.clone());
-        varchar: AllTypes::varchar().iexact(it.varchar.to_uppercase());
+        varchar: AllTypes::varchar().iexact(it.varchar.to_ascii_uppercase());
         text: AllTypes::text().contains(&it.text);
         binary: AllTypes::binary().eq(&it.binary);
         datetime: AllTypes::datetime().eq(it.datetime);
