@@ -7,10 +7,16 @@ PATH="$PATH:$HOME/.cargo/bin"
 unset RUST_BACKTRACE
 
 scripts/setup.sh test
+# One build for all: `covet` itself is among it, and the end-to-end tests find it beside them.
 if command -v cargo-nextest >/dev/null; then
-    # One build for all: `covet` itself is among it, and the end-to-end tests find it beside them.
-    cargo nextest run --workspace --no-tests warn "$@"
+    build=(cargo nextest run --workspace --no-run) run=(cargo nextest run --workspace --no-fail-fast)
 else
-    cargo test --workspace --lib --bins --tests --no-fail-fast "$@"
+    build=(cargo test --workspace --lib --bins --tests --no-run) run=(cargo test --workspace --lib --bins --tests --no-fail-fast)
 fi
+"${build[@]}"
+# Plugins before tests: a test that has a minute must not spend it on building the SDK.
+for manifest in examples/*/plugin.toml tests/plugins/*/plugin.toml; do
+    "${CARGO_TARGET_DIR:-target}/debug/covet" build "$(dirname "$manifest")"
+done
+"${run[@]}" "$@"
 [ $# -gt 0 ] || cargo test --workspace --doc

@@ -54,40 +54,27 @@ pub fn main(mut args: impl Iterator<Item = String>) -> Result<()> {
     let mut flavour = Flavour::MultiThread;
     let mut listen: SocketAddr = ([127, 0, 0, 1], 8801).into();
     while let Some(arg) = args.next() {
-        let value = args
-            .next()
-            .with_context(|| format!("{arg} needs a value"))?;
+        let value = args.next().with_context(|| format!("{arg} needs a value"))?;
         match (arg.as_str(), value.as_str()) {
             ("--flavour", "per-core") => flavour = Flavour::PerCore,
             ("--flavour", "multi-thread") => flavour = Flavour::MultiThread,
-            ("--listen", address) => {
-                listen = address
-                    .parse()
-                    .with_context(|| format!("--listen {address}"))?
-            }
+            ("--listen", address) => listen = address.parse().with_context(|| format!("--listen {address}"))?,
             _ => bail!("bare-hyper: unknown {arg} {value}"),
         }
     }
     match flavour {
-        Flavour::MultiThread => tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?
-            .block_on(async {
-                let listener = TcpListener::bind(listen).await?;
-                loop {
-                    let (stream, _) = listener.accept().await?;
-                    tokio::spawn(serve(stream));
-                }
-            }),
+        Flavour::MultiThread => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            let listener = TcpListener::bind(listen).await?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(serve(stream));
+            }
+        }),
         Flavour::PerCore => {
             let cores = std::thread::available_parallelism()?.get();
-            let workers: Vec<_> = (0..cores)
-                .map(|_| std::thread::spawn(move || per_core(listen)))
-                .collect();
+            let workers: Vec<_> = (0..cores).map(|_| std::thread::spawn(move || per_core(listen))).collect();
             for worker in workers {
-                worker
-                    .join()
-                    .map_err(|_| anyhow::anyhow!("a worker panicked"))??;
+                worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;
             }
             Ok(())
         }
@@ -95,16 +82,10 @@ pub fn main(mut args: impl Iterator<Item = String>) -> Result<()> {
 }
 
 fn per_core(address: SocketAddr) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            None,
-        )?;
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -120,9 +101,7 @@ fn per_core(address: SocketAddr) -> Result<()> {
 async fn serve(stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|_request: hyper::Request<Incoming>| async {
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(
-            b"Hello, World!",
-        ))))
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"Hello, World!"))))
     });
     // A connection that ends badly is the client's business here.
     let _ = hyper::server::conn::http1::Builder::new()

@@ -26,14 +26,11 @@ impl Answer {
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Result<Connection> {
-        let stream =
-            TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
+        let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
         // Small: ten thousand of these stand open at once in the `memory` group.
-        Ok(Connection {
-            stream: BufReader::with_capacity(1024, stream),
-        })
+        Ok(Connection { stream: BufReader::with_capacity(1024, stream) })
     }
 
     pub fn get(&mut self, path: &str) -> Result<Answer> {
@@ -43,10 +40,7 @@ impl Connection {
     pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n");
         if !body.is_empty() {
-            request.push_str(&format!(
-                "content-type: application/json\r\ncontent-length: {}\r\n",
-                body.len()
-            ));
+            request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         }
         request.push_str("\r\n");
         let mut bytes = request.into_bytes();
@@ -65,11 +59,7 @@ impl Connection {
 
     fn answer(&mut self) -> Result<Answer> {
         let status_line = self.line()?;
-        let status = status_line
-            .split(' ')
-            .nth(1)
-            .context("no status")?
-            .parse()?;
+        let status = status_line.split(' ').nth(1).context("no status")?.parse()?;
         let mut length = None;
         loop {
             let line = self.line()?;

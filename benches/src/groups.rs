@@ -29,7 +29,8 @@ pub fn run(name: &str, plan: &Plan) -> Result<Group> {
 }
 
 /// What the operator grants the bench plugin: its loops run for seconds and ask as often as they like.
-const GENEROUS: &str = r#"limits = { deadline = "120s", cpu = "120s", queries_per_request = 10_000_000, max_requests = 1_000_000_000 }"#;
+const GENEROUS: &str =
+    r#"limits = { deadline = "120s", cpu = "120s", queries_per_request = 10_000_000, max_requests = 1_000_000_000 }"#;
 
 /// The answer of the plugin's `/bench/…` routes.
 #[derive(Debug, Deserialize)]
@@ -51,10 +52,6 @@ fn in_guest(host: &Host, work: &str, n: u64, batch: u64) -> Result<Vec<f64>> {
 /// Fills the tables of the bench plugin with the rows that [`crate::native`] expects.
 fn seed(host: &Host) -> Result<()> {
     use crate::native::{AUTHORS, POSTS_COUNT, USERS};
-    host.ask(
-        "POST",
-        &format!("/seed?users={USERS}&authors={AUTHORS}&posts={POSTS_COUNT}"),
-        &[],
-    )?;
+    host.ask("POST", &format!("/seed?users={USERS}&authors={AUTHORS}&posts={POSTS_COUNT}"), &[])?;
     Ok(())
 }

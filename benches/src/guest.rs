@@ -57,31 +57,20 @@ fn build(directory: &Path) -> Result<PathBuf> {
         .with_context(|| format!("covet build in {}", directory.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        bail!(
-            "covet build in {}:\n{text}{}",
-            directory.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("covet build in {}:\n{text}{}", directory.display(), String::from_utf8_lossy(&output.stderr));
     }
     let path = text
         .lines()
         .rev()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|json| {
-            ["artifact", "path", "wasm"]
-                .iter()
-                .find_map(|key| json.get(key)?.as_str().map(PathBuf::from))
-        })
+        .find_map(|json| ["artifact", "path", "wasm"].iter().find_map(|key| json.get(key)?.as_str().map(PathBuf::from)))
         .with_context(|| format!("covet build --json names no artifact:\n{text}"))?;
     Ok(directory.join(path))
 }
 
 /// A copy whose `/marker` answers `number`: other bytes, another digest, another compilation.
 pub fn marked(wasm: &[u8], number: u32) -> Result<Vec<u8>> {
-    let at = wasm
-        .windows(MARKER.len())
-        .position(|w| w == MARKER)
-        .context("the plugin holds no marker")?;
+    let at = wasm.windows(MARKER.len()).position(|w| w == MARKER).context("the plugin holds no marker")?;
     let mut copy = wasm.to_vec();
     let digits = format!("{number:08}");
     copy[at + MARKER.len() - 8..at + MARKER.len()].copy_from_slice(digits.as_bytes());
@@ -102,10 +91,7 @@ mod tests {
         let wasm = [b"head ".as_slice(), MARKER, b" tail"].concat();
         let copy = marked(&wasm, 42).unwrap();
         assert_eq!(copy.len(), wasm.len());
-        assert_eq!(
-            String::from_utf8(copy).unwrap(),
-            format!("head {} tail", marker(42))
-        );
+        assert_eq!(String::from_utf8(copy).unwrap(), format!("head {} tail", marker(42)));
         assert!(marked(b"nothing", 1).is_err());
     }
 }

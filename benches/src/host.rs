@@ -53,17 +53,10 @@ impl Host {
     pub fn start(plan: &Plan, plugins: &str) -> Result<Host> {
         let binary = binary()?;
         // Beside the build, not under /tmp: there fsync may cost nothing.
-        let base = binary
-            .parent()
-            .context("the host's binary has no directory")?
-            .join("bench");
+        let base = binary.parent().context("the host's binary has no directory")?.join("bench");
         std::fs::create_dir_all(&base)?;
         let fresh = tempfile::Builder::new().prefix("run-").tempdir_in(&base)?;
-        let directory = if plan.keep {
-            Directory::Kept(fresh.keep())
-        } else {
-            Directory::Removed(fresh)
-        };
+        let directory = if plan.keep { Directory::Kept(fresh.keep()) } else { Directory::Removed(fresh) };
         let dir = directory.path();
         let config = dir.join("covet.toml");
         std::fs::write(
@@ -85,11 +78,7 @@ impl Host {
                 .stdout(Stdio::piped())
                 .stderr(log),
         )?;
-        let stdout = process
-            .child()
-            .stdout
-            .take()
-            .context("no standard output")?;
+        let stdout = process.child().stdout.take().context("no standard output")?;
         let (say, hear) = mpsc::channel();
         // Reads on after the first line, so that the host never blocks on a full pipe.
         std::thread::spawn(move || {
@@ -111,13 +100,7 @@ impl Host {
             .timeout_global(Some(Duration::from_secs(300)))
             .build()
             .new_agent();
-        Ok(Host {
-            process,
-            http,
-            admin,
-            agent,
-            directory,
-        })
+        Ok(Host { process, http, admin, agent, directory })
     }
 
     pub fn database(&self) -> PathBuf {
@@ -158,19 +141,13 @@ impl Host {
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Result<String> {
         let answer = self.connect()?.send(method, path, body)?;
         if answer.status >= 300 {
-            bail!(
-                "{method} {path}: {} {}\n{}",
-                answer.status,
-                answer.text(),
-                self.log_tail()
-            );
+            bail!("{method} {path}: {} {}\n{}", answer.status, answer.text(), self.log_tail());
         }
         Ok(answer.text())
     }
 
     fn log_tail(&self) -> String {
-        let log =
-            std::fs::read_to_string(self.directory.path().join("host.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.directory.path().join("host.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
@@ -182,10 +159,7 @@ pub fn binary() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let ours = std::env::current_exe()?;
-    let binary = ours
-        .parent()
-        .context("our binary has no directory")?
-        .join("covet");
+    let binary = ours.parent().context("our binary has no directory")?.join("covet");
     // Under cargo (`make bench`) make sure that it is the present source's.
     if let Some(cargo) = std::env::var_os("CARGO") {
         let status = command(&cargo)
@@ -198,10 +172,7 @@ pub fn binary() -> Result<PathBuf> {
         }
     }
     if !binary.exists() {
-        bail!(
-            "{} is missing: cargo build --release -p covet-cli",
-            binary.display()
-        );
+        bail!("{} is missing: cargo build --release -p covet-cli", binary.display());
     }
     Ok(binary)
 }

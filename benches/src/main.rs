@@ -69,18 +69,16 @@ fn main() -> Result<()> {
             "--quick" => quick = true,
             "--keep" => keep = true,
             "--rounds" => {
-                rounds = Some(
-                    args.next()
-                        .context("--rounds needs a number")?
-                        .parse()
-                        .context("--rounds needs a number")?,
-                )
+                rounds =
+                    Some(args.next().context("--rounds needs a number")?.parse().context("--rounds needs a number")?)
             }
             "--help" | "-h" => {
                 println!("{USAGE}");
                 return Ok(());
             }
-            group if !group.starts_with('-') => only.extend(group.split(',').filter(|s| !s.is_empty()).map(str::to_owned)),
+            group if !group.starts_with('-') => {
+                only.extend(group.split(',').filter(|s| !s.is_empty()).map(str::to_owned))
+            }
             other => bail!("unknown argument {other:?}\n{USAGE}"),
         }
     }
@@ -99,10 +97,7 @@ fn main() -> Result<()> {
     }
     let results = root().join("benches/results");
     let mut missed = 0;
-    for name in groups::NAMES
-        .iter()
-        .filter(|n| only.is_empty() || only.iter().any(|o| o == *n))
-    {
+    for name in groups::NAMES.iter().filter(|n| only.is_empty() || only.iter().any(|o| o == *n)) {
         eprintln!("── {name} ──");
         let group = groups::run(name, &plan).with_context(|| format!("group {name}"))?;
         print!("{}", group.table());

@@ -13,10 +13,7 @@ use crate::sample::timed;
 
 /// The same fields and types as the bench plugin's models.
 #[derive(Debug)]
-#[expect(
-    dead_code,
-    reason = "filled for its cost; a few fields are read to prove that it was"
-)]
+#[expect(dead_code, reason = "filled for its cost; a few fields are read to prove that it was")]
 pub struct User {
     id: i64,
     username: String,
@@ -67,29 +64,22 @@ pub struct Native {
 impl Native {
     /// Opens `file`, the host's database, for reading, and a copy of it for writing.
     pub fn open(file: &Path) -> Result<Native> {
-        let read = Connection::open_with_flags(
-            file,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .with_context(|| format!("open {}", file.display()))?;
+        let read =
+            Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .with_context(|| format!("open {}", file.display()))?;
         let directory = tempfile::Builder::new()
             .prefix("native-")
             .tempdir_in(file.parent().context("the database has no directory")?)?;
         let copy = directory.path().join("copy.db");
         read.execute("VACUUM INTO ?1", [copy.to_str().context("path")?])?;
-        let write = Connection::open_with_flags(
-            &copy,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let write =
+            Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         for connection in [&read, &write] {
-            connection.execute_batch("PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA foreign_keys = ON;")?;
+            connection
+                .execute_batch("PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA foreign_keys = ON;")?;
         }
         write.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-        Ok(Native {
-            read,
-            write,
-            directory,
-        })
+        Ok(Native { read, write, directory })
     }
 
     /// The same work as the guest's `/bench/WORK`, `n` times in batches; each batch's mean in nanoseconds.
@@ -104,76 +94,55 @@ impl Native {
             }),
             "join" => timed(n, batch, |i| {
                 let mut statement = read.prepare_cached(JOIN)?;
-                let posts = statement
-                    .query_map([author_of(i)], joined)?
-                    .collect::<Result<Vec<Post>, _>>()?;
+                let posts = statement.query_map([author_of(i)], joined)?.collect::<Result<Vec<Post>, _>>()?;
                 expect(posts.len(), 10)
             }),
             "rows" => timed(n, batch, |_| {
                 let mut statement = read.prepare_cached(POSTS)?;
-                let posts = statement
-                    .query_map([], post)?
-                    .collect::<Result<Vec<Post>, _>>()?;
+                let posts = statement.query_map([], post)?.collect::<Result<Vec<Post>, _>>()?;
                 expect(posts.len(), 1000)
             }),
             "count" => timed(n, batch, |i| {
-                let mut statement =
-                    read.prepare_cached("SELECT COUNT(*) FROM bench_posts WHERE author_id = ?1")?;
+                let mut statement = read.prepare_cached("SELECT COUNT(*) FROM bench_posts WHERE author_id = ?1")?;
                 Ok(statement.query_row([author_of(i)], |r| r.get::<_, i64>(0))? as u64)
             }),
             "exists" => timed(n, batch, |i| {
-                let mut statement = read.prepare_cached(
-                    "SELECT EXISTS(SELECT 1 FROM bench_users WHERE username = ?1)",
-                )?;
-                Ok(u64::from(
-                    statement
-                        .query_row([format!("user-{}", user_of(i))], |r| r.get::<_, bool>(0))?,
-                ))
+                let mut statement =
+                    read.prepare_cached("SELECT EXISTS(SELECT 1 FROM bench_users WHERE username = ?1)")?;
+                Ok(u64::from(statement.query_row([format!("user-{}", user_of(i))], |r| r.get::<_, bool>(0))?))
             }),
             "values" => timed(n, batch, |i| {
-                let mut statement = read.prepare_cached(
-                    "SELECT title, views FROM bench_posts WHERE author_id = ?1 LIMIT 10",
-                )?;
+                let mut statement =
+                    read.prepare_cached("SELECT title, views FROM bench_posts WHERE author_id = ?1 LIMIT 10")?;
                 let rows = statement
-                    .query_map([author_of(i)], |r| {
-                        Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?))
-                    })?
+                    .query_map([author_of(i)], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?
                     .collect::<Result<Vec<_>, _>>()?;
                 expect(rows.len(), 10)
             }),
             "only" => timed(n, batch, |i| {
-                let mut statement = read.prepare_cached(
-                    "SELECT id, title FROM bench_posts WHERE author_id = ?1 LIMIT 10",
-                )?;
+                let mut statement =
+                    read.prepare_cached("SELECT id, title FROM bench_posts WHERE author_id = ?1 LIMIT 10")?;
                 let rows = statement
-                    .query_map([author_of(i)], |r| {
-                        Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?))
-                    })?
+                    .query_map([author_of(i)], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))?
                     .collect::<Result<Vec<_>, _>>()?;
                 expect(rows.len(), 10)
             }),
             "insert" => timed(n, batch, |i| {
-                let mut statement =
-                    write.prepare_cached("INSERT INTO bench_hits (path, hits) VALUES (?1, ?2)")?;
+                let mut statement = write.prepare_cached("INSERT INTO bench_hits (path, hits) VALUES (?1, ?2)")?;
                 statement.execute(params![format!("/path/{i}"), i as i64])?;
                 Ok(write.last_insert_rowid() as u64)
             }),
             "update" => {
                 let first = self.hits(n)?;
                 timed(n, batch, |i| {
-                    let mut statement =
-                        write.prepare_cached("UPDATE bench_hits SET hits = ?1 WHERE id = ?2")?;
-                    expect(
-                        statement.execute(params![i as i64 + 1, first + i as i64])?,
-                        1,
-                    )
+                    let mut statement = write.prepare_cached("UPDATE bench_hits SET hits = ?1 WHERE id = ?2")?;
+                    expect(statement.execute(params![i as i64 + 1, first + i as i64])?, 1)
                 })
             }
             "delete" => {
                 let first = self.hits(n)?;
                 timed(n, batch, |i| {
-                    let mut statement =
-                        write.prepare_cached("DELETE FROM bench_hits WHERE id = ?1")?;
+                    let mut statement = write.prepare_cached("DELETE FROM bench_hits WHERE id = ?1")?;
                     expect(statement.execute([first + i as i64])?, 1)
                 })
             }
@@ -223,12 +192,7 @@ fn expect(got: usize, want: usize) -> Result<u64> {
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        id: row.get(0)?,
-        username: row.get(1)?,
-        email: row.get(2)?,
-        age: row.get(3)?,
-    })
+    Ok(User { id: row.get(0)?, username: row.get(1)?, email: row.get(2)?, age: row.get(3)? })
 }
 
 fn post(row: &Row<'_>) -> rusqlite::Result<Post> {
@@ -236,10 +200,7 @@ fn post(row: &Row<'_>) -> rusqlite::Result<Post> {
     Ok(Post {
         id: row.get(0)?,
         title: row.get(1)?,
-        author: AuthorKey {
-            id: row.get(2)?,
-            row: None,
-        },
+        author: AuthorKey { id: row.get(2)?, row: None },
         published: row.get(3)?,
         views: row.get(4)?,
         created_at: DateTime::from_timestamp_micros(micros)
@@ -249,10 +210,6 @@ fn post(row: &Row<'_>) -> rusqlite::Result<Post> {
 
 fn joined(row: &Row<'_>) -> rusqlite::Result<Post> {
     let mut post = post(row)?;
-    post.author.row = Some(Box::new(Author {
-        id: row.get(6)?,
-        name: row.get(7)?,
-        email: row.get(8)?,
-    }));
+    post.author.row = Some(Box::new(Author { id: row.get(6)?, name: row.get(7)?, email: row.get(8)? }));
     Ok(post)
 }

@@ -25,17 +25,13 @@ pub struct Memory {
 /// A command that inherits no wish for backtraces.
 pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
-    command
-        .env_remove("RUST_BACKTRACE")
-        .env_remove("RUST_LIB_BACKTRACE");
+    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
     command
 }
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Result<Process> {
-        let child = command
-            .spawn()
-            .with_context(|| format!("start {:?}", command.get_program()))?;
+        let child = command.spawn().with_context(|| format!("start {:?}", command.get_program()))?;
         Ok(Process { child })
     }
 
@@ -53,12 +49,7 @@ impl Process {
         // The command's name stands in brackets and may hold spaces: count the fields after it. utime and stime are
         // fields 14 and 15 (proc(5)), the state behind the bracket is field 3.
         let rest = stat.rsplit_once(')').context("stat")?.1;
-        let ticks: u64 = rest
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|t| t.parse::<u64>().unwrap_or(0))
-            .sum();
+        let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().unwrap_or(0)).sum();
         // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
         let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1) as u64;
         Ok(Duration::from_nanos(ticks * (1_000_000_000 / per_second)))
@@ -67,21 +58,10 @@ impl Process {
     pub fn memory(&self) -> Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let field = |name: &str| -> Result<u64> {
-            let line = status
-                .lines()
-                .find_map(|l| l.strip_prefix(name))
-                .with_context(|| format!("no {name}"))?;
-            Ok(line
-                .split_whitespace()
-                .nth(1)
-                .context("no figure")?
-                .parse::<u64>()?
-                * 1024)
+            let line = status.lines().find_map(|l| l.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            Ok(line.split_whitespace().next().context("no figure")?.parse::<u64>()? * 1024)
         };
-        Ok(Memory {
-            resident: field("VmRSS:")?,
-            anonymous: field("RssAnon:")?,
-        })
+        Ok(Memory { resident: field("VmRSS:")?, anonymous: field("RssAnon:")? })
     }
 
     /// True while it runs.
@@ -130,10 +110,7 @@ pub fn wait_for(address: SocketAddr, patience: Duration) -> Result<()> {
 
 /// Raises the limit on open files to what the system allows (10,000 idle connections need as many); children inherit it.
 pub fn raise_file_limit() -> Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: both calls get a pointer to a live rlimit of ours.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {

@@ -28,7 +28,7 @@ const CALLER: &str = r#"
         (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
       (local.get $sum)))
   (core instance $libc (instantiate $libc))
-  (core func $lowered (canon lower (func $get) (memory $libc "memory") (realloc (func $libc "realloc"))))
+  (core func $lowered (canon lower (func $get) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (core instance $main (instantiate $main
     (with "libc" (instance $libc))
     (with "host" (instance (export "get" (func $lowered))))))
@@ -44,26 +44,18 @@ pub struct Caller {
 impl Caller {
     pub fn new(value: Vec<u8>) -> Result<Caller> {
         let engine = engine()?;
-        let component =
-            Component::new(&engine, wat::parse_str(CALLER)?).map_err(|e| anyhow!("{e:?}"))?;
+        let component = Component::new(&engine, wat::parse_str(CALLER)?).map_err(|e| anyhow!("{e:?}"))?;
         let mut linker: Linker<Vec<u8>> = Linker::new(&engine);
         linker
             .root()
-            .func_wrap(
-                "get",
-                |store: wasmtime::StoreContextMut<'_, Vec<u8>>, (_key,): (String,)| {
-                    Ok((store.data().clone(),))
-                },
-            )
+            .func_wrap("get", |store: wasmtime::StoreContextMut<'_, Vec<u8>>, (_key,): (String,)| {
+                Ok((store.data().clone(),))
+            })
             .map_err(|e| anyhow!("{e:?}"))?;
         let mut store = Store::new(&engine, value);
         store.set_epoch_deadline(u64::MAX / 2);
-        let instance = linker
-            .instantiate(&mut store, &component)
-            .map_err(|e| anyhow!("{e:?}"))?;
-        let run = instance
-            .get_typed_func(&mut store, "run")
-            .map_err(|e| anyhow!("{e:?}"))?;
+        let instance = linker.instantiate(&mut store, &component).map_err(|e| anyhow!("{e:?}"))?;
+        let run = instance.get_typed_func(&mut store, "run").map_err(|e| anyhow!("{e:?}"))?;
         Ok(Caller { store, run })
     }
 
@@ -71,10 +63,7 @@ impl Caller {
     pub fn calls(&mut self, n: u64, batch: u64) -> Result<Vec<f64>> {
         let per_batch = u32::try_from(batch)?;
         let means = timed(n / batch, 1, |_| {
-            let (sum,) = self
-                .run
-                .call(&mut self.store, (per_batch,))
-                .map_err(|e| anyhow!("{e:?}"))?;
+            let (sum,) = self.run.call(&mut self.store, (per_batch,)).map_err(|e| anyhow!("{e:?}"))?;
             Ok(u64::from(sum))
         })?;
         Ok(means.into_iter().map(|ns| ns / batch as f64).collect())
@@ -83,9 +72,7 @@ impl Caller {
 
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
-    config
-        .wasm_component_model_async(true)
-        .epoch_interruption(true);
+    config.wasm_component_model_async(true).epoch_interruption(true);
     Engine::new(&config).map_err(|e| anyhow!("{e:?}"))
 }
 
@@ -96,10 +83,7 @@ pub fn compile_and_load(wasm: &[u8]) -> Result<(Duration, Duration)> {
     let component = Component::new(&engine, wasm).map_err(|e| anyhow!("{e:?}"))?;
     let compiled = start.elapsed();
     let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(
-        file.path(),
-        component.serialize().map_err(|e| anyhow!("{e:?}"))?,
-    )?;
+    std::fs::write(file.path(), component.serialize().map_err(|e| anyhow!("{e:?}"))?)?;
     let start = Instant::now();
     // SAFETY: the file was written by this process from the same engine's own output just now, and nobody else knows it.
     let loaded = unsafe { Component::deserialize_file(&engine, file.path()) };

@@ -75,12 +75,7 @@ impl Row {
     }
 
     /// A row of two interleaved series, in nanoseconds, shown in microseconds.
-    pub fn compare_us(
-        name: impl Into<String>,
-        ours: &Series,
-        baseline: &str,
-        theirs: &Series,
-    ) -> Row {
+    pub fn compare_us(name: impl Into<String>, ours: &Series, baseline: &str, theirs: &Series) -> Row {
         let us = 1e-3;
         let mut row = Row::new(name, "µs", ours.median() * us)
             .percentiles(
@@ -89,10 +84,8 @@ impl Row {
                 percentile(&ours.samples, 99.0) * us,
             )
             .against(baseline, theirs.median() * us);
-        row.extra
-            .insert("baseline_p50", percentile(&theirs.samples, 50.0) * us);
-        row.extra
-            .insert("baseline_p99", percentile(&theirs.samples, 99.0) * us);
+        row.extra.insert("baseline_p50", percentile(&theirs.samples, 50.0) * us);
+        row.extra.insert("baseline_p99", percentile(&theirs.samples, 99.0) * us);
         row
     }
 
@@ -115,13 +108,7 @@ impl Row {
 
     /// All of `targets` must hold. Call after [`Row::against`].
     pub fn target(mut self, targets: &[Target]) -> Row {
-        self.target = Some(
-            targets
-                .iter()
-                .map(|t| t.text())
-                .collect::<Vec<_>>()
-                .join(" and "),
-        );
+        self.target = Some(targets.iter().map(|t| t.text()).collect::<Vec<_>>().join(" and "));
         self.met = Some(targets.iter().all(|t| t.met(self.value, self.ratio)));
         self
     }
@@ -140,14 +127,8 @@ impl Machine {
             .lines()
             .find_map(|l| l.strip_prefix("model name"))
             .and_then(|l| l.split_once(':'))
-            .map_or_else(
-                || std::env::consts::ARCH.to_owned(),
-                |(_, name)| name.trim().to_owned(),
-            );
-        Machine {
-            cpu,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-        }
+            .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned());
+        Machine { cpu, cores: std::thread::available_parallelism().map_or(1, usize::from) }
     }
 }
 
@@ -160,11 +141,7 @@ pub struct Group {
 
 impl Group {
     pub fn new(group: &'static str, rows: Vec<Row>) -> Group {
-        Group {
-            group,
-            machine: Machine::this(),
-            rows,
-        }
+        Group { group, machine: Machine::this(), rows }
     }
 
     /// Rows whose target is not met.
@@ -183,19 +160,8 @@ impl Group {
     }
 
     pub fn table(&self) -> String {
-        const HEAD: [&str; 11] = [
-            "row",
-            "unit",
-            "value",
-            "p50",
-            "p95",
-            "p99",
-            "CPU µs",
-            "baseline",
-            "its value",
-            "ratio",
-            "target",
-        ];
+        const HEAD: [&str; 11] =
+            ["row", "unit", "value", "p50", "p95", "p99", "CPU µs", "baseline", "its value", "ratio", "target"];
         let mut lines: Vec<[String; 11]> = vec![HEAD.map(str::to_owned)];
         for row in &self.rows {
             let verdict = match row.met {
@@ -214,9 +180,7 @@ impl Group {
                 row.baseline.clone().unwrap_or_default(),
                 optional(row.baseline_value),
                 row.ratio.map_or_else(String::new, |r| format!("{r:.3}")),
-                row.target
-                    .as_ref()
-                    .map_or_else(String::new, |t| format!("{t}{verdict}")),
+                row.target.as_ref().map_or_else(String::new, |t| format!("{t}{verdict}")),
             ]);
         }
         let mut widths = [0usize; 11];
@@ -225,10 +189,7 @@ impl Group {
                 *width = (*width).max(cell.chars().count());
             }
         }
-        let mut out = format!(
-            "{} ({}, {} cores)\n",
-            self.group, self.machine.cpu, self.machine.cores
-        );
+        let mut out = format!("{} ({}, {} cores)\n", self.group, self.machine.cpu, self.machine.cores);
         for line in &lines {
             for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
                 let pad = " ".repeat(width - cell.chars().count());
@@ -271,10 +232,7 @@ mod tests {
         let targets = [Target::RatioAtMost(1.6), Target::AtMost(3.0)];
         assert_eq!(row(2.9).target(&targets).met, Some(true));
         assert_eq!(row(3.1).target(&targets).met, Some(false));
-        assert_eq!(
-            row(3.0).target(&[Target::RatioAtLeast(2.0)]).met,
-            Some(false)
-        );
+        assert_eq!(row(3.0).target(&[Target::RatioAtLeast(2.0)]).met, Some(false));
     }
 
     #[test]

@@ -40,8 +40,7 @@ pub struct Series {
 impl Series {
     /// A round given as means of equal batches; its figure is their mean.
     pub fn push_batches(&mut self, batches: &[f64]) {
-        self.rounds
-            .push(batches.iter().sum::<f64>() / batches.len().max(1) as f64);
+        self.rounds.push(batches.iter().sum::<f64>() / batches.len().max(1) as f64);
         self.samples.extend_from_slice(batches);
     }
 

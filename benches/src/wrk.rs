@@ -57,12 +57,7 @@ end
 
 impl Load {
     pub fn get(url: impl Into<String>, seconds: f64) -> Load {
-        Load {
-            url: url.into(),
-            connections: 64,
-            seconds,
-            setup: String::new(),
-        }
+        Load { url: url.into(), connections: 64, seconds, setup: String::new() }
     }
 
     /// A POST with a JSON body.
@@ -70,12 +65,7 @@ impl Load {
         let setup = format!(
             "wrk.method = \"POST\"\nwrk.body = [==[{body}]==]\nwrk.headers[\"content-type\"] = \"application/json\"\n"
         );
-        Load {
-            url: url.into(),
-            connections: 64,
-            seconds,
-            setup,
-        }
+        Load { url: url.into(), connections: 64, seconds, setup }
     }
 
     pub fn connections(mut self, connections: u32) -> Load {
@@ -85,10 +75,7 @@ impl Load {
 
     /// Runs the load; fails where `wrk` does, not where answers do (see [`Run::failed`]).
     pub fn run(&self) -> Result<Run> {
-        let mut script = tempfile::Builder::new()
-            .prefix("covet-bench")
-            .suffix(".lua")
-            .tempfile()?;
+        let mut script = tempfile::Builder::new().prefix("covet-bench").suffix(".lua").tempfile()?;
         write!(script, "{}{REPORT}", self.setup)?;
         script.flush()?;
         // wrk takes whole seconds; shorter ones only occur with --quick.
@@ -104,11 +91,7 @@ impl Load {
             .context("wrk does not start: `scripts/setup.sh bench` installs it")?;
         let text = String::from_utf8_lossy(&output.stdout);
         let Some(line) = text.lines().rev().find(|l| l.starts_with('{')) else {
-            bail!(
-                "wrk {} reported nothing:\n{text}{}",
-                self.url,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("wrk {} reported nothing:\n{text}{}", self.url, String::from_utf8_lossy(&output.stderr));
         };
         serde_json::from_str(line).with_context(|| format!("wrk reported {line}"))
     }

@@ -25,10 +25,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let value = Bytes::from(vec![7; VALUE]);
     let ours = Cache::new(CacheOptions::default());
     // As a program would use it without us: text keys, a time to live, a bound.
-    let moka: moka::sync::Cache<String, Bytes> = moka::sync::Cache::builder()
-        .max_capacity(1_000_000)
-        .time_to_live(Duration::from_secs(300))
-        .build();
+    let moka: moka::sync::Cache<String, Bytes> =
+        moka::sync::Cache::builder().max_capacity(1_000_000).time_to_live(Duration::from_secs(300)).build();
     let keys: Vec<String> = (0..ENTRIES).map(|i| format!("page:{i}")).collect();
     for key in &keys {
         ours.set(SPACE, key, value.clone(), None)?;
@@ -37,15 +35,10 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let key_of = |i: u64| &keys[(i.wrapping_mul(7919) % ENTRIES) as usize];
     let (mut host, mut raw) = (Series::default(), Series::default());
     for _ in 0..rounds {
-        host.push_computing(&timed(n, 1000, |i| {
-            Ok(ours.get(SPACE, key_of(i))?.context("a miss")?.len() as u64)
-        })?);
-        raw.push_computing(&timed(n, 1000, |i| {
-            Ok(moka.get(key_of(i)).context("a miss")?.len() as u64)
-        })?);
+        host.push_computing(&timed(n, 1000, |i| Ok(ours.get(SPACE, key_of(i))?.context("a miss")?.len() as u64))?);
+        raw.push_computing(&timed(n, 1000, |i| Ok(moka.get(key_of(i)).context("a miss")?.len() as u64))?);
     }
-    let in_host = Row::compare_us("hit, in the host", &host, "moka, get", &raw)
-        .target(&[Target::AtMost(0.23)]);
+    let in_host = Row::compare_us("hit, in the host", &host, "moka, get", &raw).target(&[Target::AtMost(0.23)]);
 
     let server = Host::start(plan, &format!("[plugins.bench]\n{GENEROUS}\n"))?;
     server.deploy("bench", "/", guest::plugin()?)?;
@@ -56,12 +49,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
         seen.push_computing(&in_guest(&server, "cache", n, 1000)?);
         call.push_computing(&caller.calls(n, 1000)?);
     }
-    let in_guest = Row::compare_us(
-        "hit, seen from the guest",
-        &seen,
-        "raw wasmtime import, same value, nothing behind",
-        &call,
-    )
-    .target(&[Target::AtMost(0.6)]);
+    let in_guest =
+        Row::compare_us("hit, seen from the guest", &seen, "raw wasmtime import, same value, nothing behind", &call)
+            .target(&[Target::AtMost(0.6)]);
     Ok(vec![in_host, in_guest])
 }

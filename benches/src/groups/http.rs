@@ -27,13 +27,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let warm = Host::start(plan, &format!("[plugins.bench]\n{GENEROUS}\n"))?;
     warm.deploy("bench", "/", wasm)?;
     seed(&warm)?;
-    let fresh = Host::start(
-        plan,
-        &format!(
-            "[plugins.bench]\n{}\n",
-            GENEROUS.replace("{ ", "{ isolation = \"request\", ")
-        ),
-    )?;
+    let fresh =
+        Host::start(plan, &format!("[plugins.bench]\n{}\n", GENEROUS.replace("{ ", "{ isolation = \"request\", ")))?;
     fresh.deploy("bench", "/", wasm)?;
     seed(&fresh)?;
     let (multi, multi_at) = bare_hyper::spawn(Flavour::MultiThread)?;
@@ -51,27 +46,11 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let get = |url: String| Load::get(url, plan.seconds);
     let mut contest = [
         Contestant::new("bare hyper, multi-thread", &multi, get(url(multi_at))),
-        Contestant::new(
-            "hello, warm instances",
-            &warm.process,
-            get(warm.url("/hello")),
-        ),
+        Contestant::new("hello, warm instances", &warm.process, get(warm.url("/hello"))),
         Contestant::new("bare hyper, per-core", &per_core, get(url(per_core_at))),
-        Contestant::new(
-            "JSON of one row by primary key, warm",
-            &warm.process,
-            get(warm.url("/users/4711")),
-        ),
-        Contestant::new(
-            "hello, fresh instance each request",
-            &fresh.process,
-            get(fresh.url("/hello")),
-        ),
-        Contestant::new(
-            "JSON of one row by primary key, fresh",
-            &fresh.process,
-            get(fresh.url("/users/4711")),
-        ),
+        Contestant::new("JSON of one row by primary key, warm", &warm.process, get(warm.url("/users/4711"))),
+        Contestant::new("hello, fresh instance each request", &fresh.process, get(fresh.url("/hello"))),
+        Contestant::new("JSON of one row by primary key, fresh", &fresh.process, get(fresh.url("/users/4711"))),
     ];
     for contestant in &contest {
         contestant.load.run()?;
@@ -84,12 +63,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
             let contestant = &mut contest[(round + step) % count];
             let run = contestant.load.run_against(contestant.server)?;
             if run.failed() > 0 {
-                bail!(
-                    "{}: {} of {} requests failed",
-                    contestant.name,
-                    run.failed(),
-                    run.requests
-                );
+                bail!("{}: {} of {} requests failed", contestant.name, run.failed(), run.requests);
             }
             contestant.runs.push(run);
         }
@@ -105,9 +79,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     for contestant in &contest {
         let mut row = contestant.row();
         if !contestant.name.starts_with("bare") {
-            row = row
-                .against(format!("{name}, hello"), per_second)
-                .extra("baseline_cpu_us", cpu);
+            row = row.against(format!("{name}, hello"), per_second).extra("baseline_cpu_us", cpu);
         }
         rows.push(match contestant.name {
             "hello, warm instances" => row.target(&[Target::RatioAtLeast(0.85)]),
@@ -121,12 +93,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
 
 impl<'a> Contestant<'a> {
     fn new(name: &'static str, server: &'a Process, load: Load) -> Self {
-        Contestant {
-            name,
-            server,
-            load,
-            runs: Vec::new(),
-        }
+        Contestant { name, server, load, runs: Vec::new() }
     }
 
     fn over_rounds(&self, of: impl Fn(&Run) -> f64) -> f64 {
@@ -144,11 +111,7 @@ impl<'a> Contestant<'a> {
     /// Requests a second; latencies in microseconds, each the median over the rounds.
     fn row(&self) -> Row {
         Row::new(self.name, "requests/s", self.per_second())
-            .percentiles(
-                self.over_rounds(|r| r.p50),
-                self.over_rounds(|r| r.p95),
-                self.over_rounds(|r| r.p99),
-            )
+            .percentiles(self.over_rounds(|r| r.p50), self.over_rounds(|r| r.p95), self.over_rounds(|r| r.p99))
             .extra("cpu_us", self.cpu())
     }
 }

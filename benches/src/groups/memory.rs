@@ -73,16 +73,11 @@ fn plugins(plan: &Plan) -> Result<Row> {
         visit(number)?;
     }
     let after = settled(&host.process)?;
-    let each =
-        |after: u64, before: u64| after.saturating_sub(before) as f64 / f64::from(count) / MIB;
-    Ok(Row::new(
-        format!("idle plugin, resident, at {count} plugins"),
-        "MiB",
-        each(after.resident, before.resident),
-    )
-    .extra("anonymous", each(after.anonymous, before.anonymous))
-    .extra("resident_total", after.resident as f64 / MIB)
-    .target(&[Target::AtMost(1.0)]))
+    let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / f64::from(count) / MIB;
+    Ok(Row::new(format!("idle plugin, resident, at {count} plugins"), "MiB", each(after.resident, before.resident))
+        .extra("anonymous", each(after.anonymous, before.anonymous))
+        .extra("resident_total", after.resident as f64 / MIB)
+        .target(&[Target::AtMost(1.0)]))
 }
 
 fn connections(plan: &Plan) -> Result<Row> {
@@ -92,12 +87,8 @@ fn connections(plan: &Plan) -> Result<Row> {
     let ours = idle(&host.process, host.http, "/hello", count)?;
     let (bare, address) = bare_hyper::spawn(Flavour::PerCore)?;
     let theirs = idle(&bare, address, "/", count)?;
-    Ok(Row::new(
-        format!("idle keep-alive connection, resident, at {count}"),
-        "KiB",
-        ours / 1024.0,
-    )
-    .against("bare hyper, per-core", theirs / 1024.0))
+    Ok(Row::new(format!("idle keep-alive connection, resident, at {count}"), "KiB", ours / 1024.0)
+        .against("bare hyper, per-core", theirs / 1024.0))
 }
 
 /// Resident bytes a connection that has had one answer and stays.
@@ -105,8 +96,7 @@ fn idle(server: &Process, address: SocketAddr, path: &str, count: usize) -> Resu
     let open = |count: usize| -> Result<Vec<Connection>> {
         let mut open = Vec::with_capacity(count);
         for number in 0..count {
-            let mut connection =
-                Connection::open(address).with_context(|| format!("connection {number}"))?;
+            let mut connection = Connection::open(address).with_context(|| format!("connection {number}"))?;
             let answer = connection.get(path)?;
             if answer.status != 200 {
                 bail!("connection {number}: {}", answer.status);

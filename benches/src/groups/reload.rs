@@ -22,8 +22,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     let (first, second) = (marked(wasm, 1)?, marked(wasm, 2)?);
 
     // Never seen before: compiled.
-    let (mut cold, mut raw_compile, mut raw_load) =
-        (Series::default(), Series::default(), Series::default());
+    let (mut cold, mut raw_compile, mut raw_load) = (Series::default(), Series::default(), Series::default());
     host.deploy("bench", "/", &first)?;
     for round in 0..plan.rounds as u32 {
         let number = 100 + round;
@@ -37,37 +36,20 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     host.deploy("bench", "/", &first)?;
     let mut cached = Series::default();
     for round in 0..plan.rounds * 10 {
-        let (bytes, number) = if round % 2 == 0 {
-            (&second, 2)
-        } else {
-            (&first, 1)
-        };
+        let (bytes, number) = if round % 2 == 0 { (&second, 2) } else { (&first, 1) };
         cached.push_batches(&[live_after(&host, bytes, &marker(number))?]);
     }
     let ms = |series: &Series, p: f64| percentile(&series.samples, p) / 1e6;
     let row = |name: &str, series: &Series| {
-        Row::new(name, "ms", series.median() / 1e6).percentiles(
-            ms(series, 50.0),
-            ms(series, 95.0),
-            ms(series, 99.0),
-        )
+        Row::new(name, "ms", series.median() / 1e6).percentiles(ms(series, 50.0), ms(series, 95.0), ms(series, 99.0))
     };
     let mut rows = vec![
-        row(
-            "first deploy, upload to first answer of the new generation",
-            &cold,
-        )
-        .against("wasmtime, compile alone", raw_compile.median() / 1e6)
-        .extra("component_bytes", wasm.len() as f64),
-        row(
-            "cached deploy, upload to first answer of the new generation",
-            &cached,
-        )
-        .against(
-            "wasmtime, load of the compiled file alone",
-            raw_load.median() / 1e6,
-        )
-        .target(&[Target::AtMost(50.0)]),
+        row("first deploy, upload to first answer of the new generation", &cold)
+            .against("wasmtime, compile alone", raw_compile.median() / 1e6)
+            .extra("component_bytes", wasm.len() as f64),
+        row("cached deploy, upload to first answer of the new generation", &cached)
+            .against("wasmtime, load of the compiled file alone", raw_load.median() / 1e6)
+            .target(&[Target::AtMost(50.0)]),
     ];
     rows.extend(swaps(plan, &host, &first, &second)?);
     Ok(rows)
@@ -106,18 +88,11 @@ fn swaps(plan: &Plan, host: &Host, first: &[u8], second: &[u8]) -> Result<Vec<Ro
         thread::sleep(Duration::from_millis(500));
         for swap in 0..count {
             if load.is_finished() {
-                bail!(
-                    "the load ended after {swap} of {count} swaps: each took over 0.4 s under load"
-                );
+                bail!("the load ended after {swap} of {count} swaps: each took over 0.4 s under load");
             }
-            let (bytes, number) = if swap % 2 == 0 {
-                (second, 2)
-            } else {
-                (first, 1)
-            };
+            let (bytes, number) = if swap % 2 == 0 { (second, 2) } else { (first, 1) };
             let start = Instant::now();
-            host.deploy("bench", "/", bytes)
-                .with_context(|| format!("swap {swap}"))?;
+            host.deploy("bench", "/", bytes).with_context(|| format!("swap {swap}"))?;
             took.push_batches(&[start.elapsed().as_nanos() as f64]);
             let answer = host.get("/marker")?;
             if answer != marker(number) {
@@ -130,26 +105,16 @@ fn swaps(plan: &Plan, host: &Host, first: &[u8], second: &[u8]) -> Result<Vec<Ro
     let after = host.process.memory()?.resident as f64;
     let mib = 1048576.0;
     Ok(vec![
-        Row::new(
-            format!("{count} swaps under wrk -c64: failed requests"),
-            "requests",
-            run.failed() as f64,
-        )
-        .percentiles(run.p50, run.p95, run.p99)
-        .extra("requests", run.requests)
-        .extra("requests_per_second", run.per_second())
-        .target(&[Target::AtMost(0.0)]),
-        Row::new(
-            "deploy under that load, acknowledged",
-            "ms",
-            took.median() / 1e6,
-        )
-        .percentiles(
+        Row::new(format!("{count} swaps under wrk -c64: failed requests"), "requests", run.failed() as f64)
+            .percentiles(run.p50, run.p95, run.p99)
+            .extra("requests", run.requests)
+            .extra("requests_per_second", run.per_second())
+            .target(&[Target::AtMost(0.0)]),
+        Row::new("deploy under that load, acknowledged", "ms", took.median() / 1e6).percentiles(
             percentile(&took.samples, 50.0) / 1e6,
             percentile(&took.samples, 95.0) / 1e6,
             percentile(&took.samples, 99.0) / 1e6,
         ),
-        Row::new("resident memory after the swaps", "MiB", after / mib)
-            .against("before them", before / mib),
+        Row::new("resident memory after the swaps", "MiB", after / mib).against("before them", before / mib),
     ])
 }

@@ -15,11 +15,7 @@ const EACH: usize = 250;
 const CLASSES: [(&str, &str, &str); 4] = [
     ("static", "/api/v1/section#/list", "/api/v1/section#/list"),
     ("1 parameter", "/api/v1/items#/{id}", "/api/v1/items#/48291"),
-    (
-        "2 parameters",
-        "/api/v1/groups#/{group}/members/{member}",
-        "/api/v1/groups#/weavers/members/4711",
-    ),
+    ("2 parameters", "/api/v1/groups#/{group}/members/{member}", "/api/v1/groups#/weavers/members/4711"),
     ("wildcard", "/files#/{*rest}", "/files#/css/2026/main.css"),
 ];
 
@@ -33,29 +29,15 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     for number in 0..EACH {
         for (_, pattern, _) in CLASSES {
             let path = numbered(pattern, number);
-            raw.insert(path.clone(), routes.len() as u32)
-                .map_err(|e| anyhow!("{path}: {e}"))?;
-            routes.push(Route {
-                method: Method::Get,
-                path,
-                handler: "bench".into(),
-                stream_body: false,
-            });
+            raw.insert(path.clone(), routes.len() as u32).map_err(|e| anyhow!("{path}: {e}"))?;
+            routes.push(Route { method: Method::Get, path, handler: "bench".into(), stream_body: false });
         }
     }
-    let plugin = Mounted {
-        name: "bench",
-        generation: 1,
-        host: None,
-        mount: "/",
-        routes: &routes,
-    };
+    let plugin = Mounted { name: "bench", generation: 1, host: None, mount: "/", routes: &routes };
     let table = Table::build(&[plugin]).map_err(|e| anyhow!("{e}"))?;
 
     let ours = |path: &str| -> Result<u64> {
-        let found = table
-            .find("localhost", path)
-            .map_err(|e| anyhow!("{path}: {e:?}"))?;
+        let found = table.find("localhost", path).map_err(|e| anyhow!("{path}: {e:?}"))?;
         let Some(found) = found else {
             return Ok(u64::MAX);
         };
@@ -70,11 +52,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     };
 
     let mut rows = Vec::new();
-    for (class, path) in CLASSES
-        .map(|(class, _, path)| (class, path))
-        .into_iter()
-        .chain([("miss", MISS)])
-    {
+    for (class, path) in CLASSES.map(|(class, _, path)| (class, path)).into_iter().chain([("miss", MISS)]) {
         let paths: Vec<String> = (0..EACH).map(|number| numbered(path, number)).collect();
         for path in &paths {
             if ours(path)? != theirs(path)? {
@@ -89,13 +67,8 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
             b.push_computing(&timed(n, 1000, |i| theirs(path_of(i)))?);
         }
         rows.push(
-            Row::compare_us(
-                format!("match among 1,000 routes, {class}"),
-                &a,
-                "matchit alone",
-                &b,
-            )
-            .target(&[Target::AtMost(0.3)]),
+            Row::compare_us(format!("match among 1,000 routes, {class}"), &a, "matchit alone", &b)
+                .target(&[Target::AtMost(0.3)]),
         );
     }
     Ok(rows)

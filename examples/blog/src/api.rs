@@ -32,10 +32,7 @@ pub struct AuthorJson {
 
 impl PostJson {
     fn whole(Entry { post, tags }: Entry) -> PostJson {
-        let author = post
-            .author
-            .into_row()
-            .map(|Author { slug, name, .. }| AuthorJson { slug, name });
+        let author = post.author.into_row().map(|Author { slug, name, .. }| AuthorJson { slug, name });
         PostJson {
             id: post.id,
             slug: post.slug,
@@ -53,10 +50,7 @@ impl PostJson {
     }
 
     fn listed(entry: Entry) -> PostJson {
-        PostJson {
-            body: None,
-            ..PostJson::whole(entry)
-        }
+        PostJson { body: None, ..PostJson::whole(entry) }
     }
 }
 
@@ -81,28 +75,15 @@ pub struct Listing {
 /// `GET /api/posts?page=2&per_page=10&tag=sea&author=ines-mota&q=tide`
 #[get("/api/posts")]
 pub async fn list(Query(query): Query<Listing>) -> Result<Json<PageJson>> {
-    let filter = Filter {
-        tag: query.tag,
-        author: query.author,
-        search: query.q,
-    };
+    let filter = Filter { tag: query.tag, author: query.author, search: query.q };
     let found = posts::list(&filter, query.page, query.per_page.unwrap_or(20)).await?;
     let posts = found.entries.into_iter().map(PostJson::listed).collect();
-    Ok(Json(PageJson {
-        page: found.page,
-        pages: found.pages,
-        total: found.total,
-        posts,
-    }))
+    Ok(Json(PageJson { page: found.page, pages: found.pages, total: found.total, posts }))
 }
 
 #[get("/api/posts/{id}")]
 pub async fn read(id: Id<Post>) -> Result<Json<PostJson>> {
-    let post = Post::objects()
-        .filter(Post::published())
-        .select_related(Post::author())
-        .get(id)
-        .await?;
+    let post = Post::objects().filter(Post::published()).select_related(Post::author()).get(id).await?;
     let tags = posts::tags_of(&post).await?;
     Ok(Json(PostJson::whole(Entry { post, tags })))
 }
@@ -157,27 +138,17 @@ pub async fn create(headers: Headers, Json(new): Json<NewPost>) -> Result<Respon
     authorize(&headers)?;
     let entry = transaction(async |_tx| store(Post::default(), new.into()).await).await?;
     let location = format!("/api/posts/{}", entry.post.id);
-    Ok((StatusCode::CREATED, Json(PostJson::whole(entry)))
-        .into_response()
-        .header("location", location))
+    Ok((StatusCode::CREATED, Json(PostJson::whole(entry))).into_response().header("location", location))
 }
 
 /// All of a post anew; its likes and dates stay.
 #[put("/api/posts/{id}")]
-pub async fn put(
-    headers: Headers,
-    id: Id<Post>,
-    Json(new): Json<NewPost>,
-) -> Result<Json<PostJson>> {
+pub async fn put(headers: Headers, id: Id<Post>, Json(new): Json<NewPost>) -> Result<Json<PostJson>> {
     change(&headers, id, new.into()).await
 }
 
 #[patch("/api/posts/{id}")]
-pub async fn patch(
-    headers: Headers,
-    id: Id<Post>,
-    Json(changes): Json<Changes>,
-) -> Result<Json<PostJson>> {
+pub async fn patch(headers: Headers, id: Id<Post>, Json(changes): Json<Changes>) -> Result<Json<PostJson>> {
     change(&headers, id, changes).await
 }
 
@@ -198,24 +169,15 @@ pub struct Publish {
 
 /// Publishes a draft under these tags, in one transaction.
 #[post("/api/posts/{id}/publish")]
-pub async fn publish(
-    headers: Headers,
-    id: Id<Post>,
-    Json(publish): Json<Publish>,
-) -> Result<Json<PostJson>> {
+pub async fn publish(headers: Headers, id: Id<Post>, Json(publish): Json<Publish>) -> Result<Json<PostJson>> {
     authorize(&headers)?;
-    Ok(Json(PostJson::whole(
-        posts::publish(id, &publish.tags).await?,
-    )))
+    Ok(Json(PostJson::whole(posts::publish(id, &publish.tags).await?)))
 }
 
 async fn change(headers: &Headers, id: Id<Post>, changes: Changes) -> Result<Json<PostJson>> {
     authorize(headers)?;
     let entry = transaction(async |_tx| {
-        let post = Post::objects()
-            .select_related(Post::author())
-            .get(id)
-            .await?;
+        let post = Post::objects().select_related(Post::author()).get(id).await?;
         store(post, changes).await
     })
     .await?;
@@ -226,21 +188,13 @@ async fn change(headers: &Headers, id: Id<Post>, changes: Changes) -> Result<Jso
 async fn store(mut post: Post, changes: Changes) -> Result<Entry> {
     if let Some(slug) = changes.slug {
         if slug.is_empty() || slugify(&slug) != slug {
-            return Err(Error::invalid(
-                "slug",
-                "takes small letters a to z, digits and single dashes",
-            ));
+            return Err(Error::invalid("slug", "takes small letters a to z, digits and single dashes"));
         }
         post.slug = slug;
     }
     if let Some(author) = changes.author {
-        let found = Author::objects()
-            .filter(Author::slug().eq(&author))
-            .first()
-            .await?;
-        post.author = found
-            .ok_or_else(|| Error::invalid("author", format!("nobody has the slug `{author}`")))?
-            .into();
+        let found = Author::objects().filter(Author::slug().eq(&author)).first().await?;
+        post.author = found.ok_or_else(|| Error::invalid("author", format!("nobody has the slug `{author}`")))?.into();
     }
     post.title = changes.title.unwrap_or(post.title);
     post.summary = changes.summary.unwrap_or(post.summary);
@@ -261,26 +215,11 @@ async fn store(mut post: Post, changes: Changes) -> Result<Entry> {
 /// may write.
 fn authorize(headers: &Headers) -> Result<()> {
     let Some(token) = config::get("api_token") else {
-        return Err(Error::forbidden(
-            "writing is off: the operator set no `api_token` under [plugins.blog.config]",
-        ));
+        return Err(Error::forbidden("writing is off: the operator set no `api_token` under [plugins.blog.config]"));
     };
-    let given = headers
-        .get("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
+    let given = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     // Every byte is looked at, so that the time taken does not tell how many were right.
-    let differ = given
-        .bytes()
-        .zip(token.bytes())
-        .fold(given.len() ^ token.len(), |sum, (a, b)| {
-            sum | usize::from(a ^ b)
-        });
-    if differ == 0 {
-        Ok(())
-    } else {
-        Err(Error::unauthorized(
-            "send `authorization: Bearer` with the blog's token",
-        ))
-    }
+    let differ =
+        given.bytes().zip(token.bytes()).fold(given.len() ^ token.len(), |sum, (a, b)| sum | usize::from(a ^ b));
+    if differ == 0 { Ok(()) } else { Err(Error::unauthorized("send `authorization: Bearer` with the blog's token")) }
 }

@@ -59,12 +59,7 @@ pub struct PostTag {
 }
 
 #[derive(Model, Clone, Debug)]
-#[model(
-    default,
-    table = "comments",
-    ordering = "created_at",
-    index(post, created_at)
-)]
+#[model(default, table = "comments", ordering = "created_at", index(post, created_at))]
 pub struct Comment {
     pub id: Id<Comment>,
     pub post: ForeignKey<Post>,

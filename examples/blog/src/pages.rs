@@ -17,9 +17,7 @@ pub struct Paging {
 pub async fn home(Query(paging): Query<Paging>) -> Result<Html<Markup>> {
     let posts = posts::list(&Filter::default(), paging.page, PER_PAGE).await?;
     let popular = posts::popular().await?;
-    Ok(Html(views::list("", None, &posts, &popular, |page| {
-        format!("/?page={page}")
-    })))
+    Ok(Html(views::list("", None, &posts, &popular, |page| format!("/?page={page}"))))
 }
 
 #[get("/tags/{slug}")]
@@ -27,40 +25,20 @@ pub async fn tag(slug: String, Query(paging): Query<Paging>) -> Result<Response>
     let Some(tag) = Tag::objects().filter(Tag::slug().eq(&slug)).first().await? else {
         return Ok(not_found("This tag"));
     };
-    let filter = Filter {
-        tag: Some(tag.slug),
-        ..Filter::default()
-    };
+    let filter = Filter { tag: Some(tag.slug), ..Filter::default() };
     let posts = posts::list(&filter, paging.page, PER_PAGE).await?;
-    Ok(Html(views::list(&tag.name, None, &posts, &[], |page| {
-        format!("/tags/{slug}?page={page}")
-    }))
-    .into_response())
+    Ok(Html(views::list(&tag.name, None, &posts, &[], |page| format!("/tags/{slug}?page={page}"))).into_response())
 }
 
 #[get("/authors/{slug}")]
 pub async fn author(slug: String, Query(paging): Query<Paging>) -> Result<Response> {
-    let Some(author) = Author::objects()
-        .filter(Author::slug().eq(&slug))
-        .first()
-        .await?
-    else {
+    let Some(author) = Author::objects().filter(Author::slug().eq(&slug)).first().await? else {
         return Ok(not_found("This author"));
     };
-    let filter = Filter {
-        author: Some(author.slug),
-        ..Filter::default()
-    };
+    let filter = Filter { author: Some(author.slug), ..Filter::default() };
     let posts = posts::list(&filter, paging.page, PER_PAGE).await?;
     let url = |page| format!("/authors/{slug}?page={page}");
-    Ok(Html(views::list(
-        &author.name,
-        Some(&author.bio),
-        &posts,
-        &[],
-        url,
-    ))
-    .into_response())
+    Ok(Html(views::list(&author.name, Some(&author.bio), &posts, &[], url)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -74,15 +52,10 @@ pub struct Search {
 #[get("/search")]
 pub async fn search(Query(search): Query<Search>) -> Result<Html<Markup>> {
     let text = search.q.trim();
-    let filter = Filter {
-        search: Some(text.to_owned()),
-        ..Filter::default()
-    };
+    let filter = Filter { search: Some(text.to_owned()), ..Filter::default() };
     let posts = posts::list(&filter, search.page, PER_PAGE).await?;
     let heading = format!("Posts about “{text}”");
-    Ok(Html(views::list(&heading, None, &posts, &[], |page| {
-        views::search_url(text, page)
-    })))
+    Ok(Html(views::list(&heading, None, &posts, &[], |page| views::search_url(text, page))))
 }
 
 #[get("/posts/{slug}")]
@@ -106,9 +79,7 @@ pub async fn comment(slug: String, Form(draft): Form<Draft>) -> Result<Response>
         ..Comment::default()
     };
     match Comment::objects().create(new).await {
-        Ok(comment) => {
-            Ok(Redirect::to(format!("/posts/{slug}#comment-{}", comment.id)).into_response())
-        }
+        Ok(comment) => Ok(Redirect::to(format!("/posts/{slug}#comment-{}", comment.id)).into_response()),
         // The form comes back as it was filled in, with the reason.
         Err(Error::Invalid { field, reason }) => {
             let page = show(post, &draft, Some(&format!("Your {field}: {reason}."))).await?;
@@ -139,12 +110,7 @@ pub async fn style() -> Response {
 /// A post's page. Its tags and its comments are fetched at the same time.
 async fn show(post: Post, draft: &Draft, problem: Option<&str>) -> Result<Markup> {
     let (tags, comments) = join!(posts::tags_of(&post), posts::comments(&post));
-    Ok(views::post(
-        &Entry { tags: tags?, post },
-        &comments?,
-        draft,
-        problem,
-    ))
+    Ok(views::post(&Entry { tags: tags?, post }, &comments?, draft, problem))
 }
 
 fn not_found(what: &str) -> Response {

@@ -43,17 +43,11 @@ pub async fn list(filter: &Filter, page: u64, per_page: u64) -> Result<Page> {
         query = query.filter(Post::author().to(Author::slug()).eq(author));
     }
     if let Some(text) = &filter.search {
-        query = query.filter(
-            Post::title().icontains(text)
-                | Post::summary().icontains(text)
-                | Post::body().icontains(text),
-        );
+        query = query
+            .filter(Post::title().icontains(text) | Post::summary().icontains(text) | Post::body().icontains(text));
     }
     if let Some(tag) = &filter.tag {
-        let tagged = PostTag::objects()
-            .filter(PostTag::tag().to(Tag::slug()).eq(tag))
-            .all()
-            .await?;
+        let tagged = PostTag::objects().filter(PostTag::tag().to(Tag::slug()).eq(tag)).all().await?;
         query = query.filter(Post::id().is_in(tagged.iter().map(|link| link.post.id())));
     }
     let total = query.clone().count().await?;
@@ -70,12 +64,7 @@ pub async fn list(filter: &Filter, page: u64, per_page: u64) -> Result<Page> {
         .offset((page - 1) * per_page)
         .all()
         .await?;
-    Ok(Page {
-        entries: with_tags(posts).await?,
-        page,
-        pages,
-        total,
-    })
+    Ok(Page { entries: with_tags(posts).await?, page, pages, total })
 }
 
 /// The published post with this slug, with its author.
@@ -89,14 +78,9 @@ pub async fn by_slug(slug: &str) -> Result<Option<Post>> {
 
 /// One post's tags.
 pub async fn tags_of(post: &Post) -> Result<Vec<Tag>> {
-    let links = PostTag::objects()
-        .filter(PostTag::post().eq(post))
-        .select_related(PostTag::tag());
+    let links = PostTag::objects().filter(PostTag::post().eq(post)).select_related(PostTag::tag());
     let links = links.order_by(PostTag::tag().to(Tag::slug())).all().await?;
-    Ok(links
-        .into_iter()
-        .filter_map(|link| link.tag.into_row())
-        .collect())
+    Ok(links.into_iter().filter_map(|link| link.tag.into_row()).collect())
 }
 
 /// One query for the tags of all these posts.
@@ -112,20 +96,11 @@ pub async fn with_tags(posts: Vec<Post>) -> Result<Vec<Entry>> {
         let post = link.post.id();
         tags.entry(post).or_default().extend(link.tag.into_row());
     }
-    Ok(posts
-        .into_iter()
-        .map(|post| Entry {
-            tags: tags.remove(&post.id).unwrap_or_default(),
-            post,
-        })
-        .collect())
+    Ok(posts.into_iter().map(|post| Entry { tags: tags.remove(&post.id).unwrap_or_default(), post }).collect())
 }
 
 pub async fn comments(post: &Post) -> Result<Vec<Comment>> {
-    Comment::objects()
-        .filter(Comment::post().eq(post))
-        .all()
-        .await
+    Comment::objects().filter(Comment::post().eq(post)).all().await
 }
 
 /// What the box of popular posts shows.
@@ -146,14 +121,7 @@ pub async fn popular() -> Result<Vec<Popular>> {
             .limit(5)
             .all()
             .await?;
-        Ok(posts
-            .into_iter()
-            .map(|post| Popular {
-                slug: post.slug,
-                title: post.title,
-                likes: post.likes,
-            })
-            .collect())
+        Ok(posts.into_iter().map(|post| Popular { slug: post.slug, title: post.title, likes: post.likes }).collect())
     })
     .await
 }
@@ -162,14 +130,10 @@ pub async fn popular() -> Result<Vec<Popular>> {
 /// every query inside takes part in the transaction, also those of `set_tags`.
 pub async fn publish(id: Id<Post>, tags: &[String]) -> Result<Entry> {
     transaction(async |_tx| {
-        let mut post = Post::objects()
-            .select_related(Post::author())
-            .get(id)
-            .await?;
+        let mut post = Post::objects().select_related(Post::author()).get(id).await?;
         post.published = true;
         post.published_at.get_or_insert_with(now);
-        post.save_fields((Post::published(), Post::published_at()))
-            .await?;
+        post.save_fields((Post::published(), Post::published_at())).await?;
         let tags = set_tags(&post, tags).await?;
         Ok(Entry { post, tags })
     })
@@ -178,37 +142,21 @@ pub async fn publish(id: Id<Post>, tags: &[String]) -> Result<Entry> {
 
 /// Gives a post these tags and no others. Call it in a transaction.
 pub async fn set_tags(post: &Post, names: &[String]) -> Result<Vec<Tag>> {
-    PostTag::objects()
-        .filter(PostTag::post().eq(post))
-        .delete()
-        .await?;
+    PostTag::objects().filter(PostTag::post().eq(post)).delete().await?;
     let mut tags: Vec<Tag> = Vec::new();
     for name in names {
         let slug = slugify(name);
         if slug.is_empty() {
-            return Err(Error::invalid(
-                "tags",
-                format!("`{name}` has no letter from a to z and no digit"),
-            ));
+            return Err(Error::invalid("tags", format!("`{name}` has no letter from a to z and no digit")));
         }
-        let new = Tag {
-            slug: slug.clone(),
-            name: name.trim().to_owned(),
-            ..Tag::default()
-        };
-        let (tag, _) = Tag::objects()
-            .get_or_create(Tag::slug().eq(&slug), new)
-            .await?;
+        let new = Tag { slug: slug.clone(), name: name.trim().to_owned(), ..Tag::default() };
+        let (tag, _) = Tag::objects().get_or_create(Tag::slug().eq(&slug), new).await?;
         if tags.iter().all(|other| other.id != tag.id) {
             tags.push(tag);
         }
     }
     tags.sort_by(|a, b| a.slug.cmp(&b.slug));
-    let links = tags.iter().map(|tag| PostTag {
-        post: post.into(),
-        tag: tag.into(),
-        ..PostTag::default()
-    });
+    let links = tags.iter().map(|tag| PostTag { post: post.into(), tag: tag.into(), ..PostTag::default() });
     PostTag::objects().bulk_create(links).await?;
     Ok(tags)
 }
@@ -238,10 +186,7 @@ mod tests {
 
     #[test]
     fn slugs_are_small_letters_digits_and_single_dashes() {
-        assert_eq!(
-            slugify("  How to read a TIDE -- table! "),
-            "how-to-read-a-tide-table"
-        );
+        assert_eq!(slugify("  How to read a TIDE -- table! "), "how-to-read-a-tide-table");
         assert_eq!(slugify("¿Qué?"), "qu");
         assert_eq!(slugify(&"x".repeat(300)).len(), 80);
         assert_eq!(slugify("†"), "");

@@ -21,21 +21,9 @@ struct SeedPost {
 }
 
 const AUTHORS: &[(&str, &str, &str)] = &[
-    (
-        "ines-mota",
-        "Inês Mota",
-        "Keeps a tide table on the kitchen wall and a boat that leaks a little.",
-    ),
-    (
-        "tomas-varga",
-        "Tomás Varga",
-        "Bakes before dawn, repairs bicycles after lunch.",
-    ),
-    (
-        "ruth-adeyemi",
-        "Ruth Adeyemi",
-        "Draws birds, mostly from memory, mostly wrong on purpose.",
-    ),
+    ("ines-mota", "Inês Mota", "Keeps a tide table on the kitchen wall and a boat that leaks a little."),
+    ("tomas-varga", "Tomás Varga", "Bakes before dawn, repairs bicycles after lunch."),
+    ("ruth-adeyemi", "Ruth Adeyemi", "Draws birds, mostly from memory, mostly wrong on purpose."),
 ];
 
 const TAGS: &[(&str, &str)] = &[
@@ -61,10 +49,7 @@ const POSTS: &[SeedPost] = &[
                Then use the rule of twelfths. In the six hours between low and high the water rises by one twelfth, two, three, three, two and one. The middle hours do half the work. If you must cross the sand, do not be there in the middle hours.",
         comments: &[
             ("Joan", "The rule of twelfths saved my picnic. Thank you."),
-            (
-                "A careful reader",
-                "Is 3.9 > 0.4 always a spring tide, or only <em>here</em>?",
-            ),
+            ("A careful reader", "Is 3.9 > 0.4 always a spring tide, or only <em>here</em>?"),
         ],
     },
     SeedPost {
@@ -78,10 +63,7 @@ const POSTS: &[SeedPost] = &[
         body: "On the moor in April it is a sound with no body: a bubbling that climbs until it breaks. You look for it and find sky.\n\n\
                On the mud in December it is a body with no sound: a brown comma, walking, putting a bill as long as my hand into holes that it knows and I do not.\n\n\
                The books say it is one bird, *Numenius arquata*. The books were written indoors.",
-        comments: &[(
-            "Marek",
-            "I have heard the winter one. Once. It was complaining about a dog.",
-        )],
+        comments: &[("Marek", "I have heard the winter one. Once. It was complaining about a dog.")],
     },
     SeedPost {
         slug: "bread-at-four-degrees",
@@ -123,10 +105,7 @@ const POSTS: &[SeedPost] = &[
         body: "Sea fog is warm air that crossed cold water. So it comes with a wind, a small one, and the wind has a name. Wet a finger before you start the engine.\n\n\
                If it comes from the south-west it is thick and patient and will stay for lunch. From the east it is thin, and the sun takes it by ten. From the north it is not fog at all, it is a cloud that has lost its way.\n\n\
                In any of them: sound one long blast every two minutes, go slowly enough to stop in half of what you can see, and speak quietly. You will hear the other boat before it hears you.",
-        comments: &[(
-            "Marek",
-            "\"A cloud that has lost its way\" is now what we call our youngest.",
-        )],
+        comments: &[("Marek", "\"A cloud that has lost its way\" is now what we call our youngest.")],
     },
     SeedPost {
         slug: "walking-to-the-lighthouse",
@@ -139,10 +118,7 @@ const POSTS: &[SeedPost] = &[
         body: "Going out you have the sea on your left and the light behind you, and you count gannets. They come past in lines, like people who are late but will not run.\n\n\
                At the lighthouse there is a bench, a locked door, and a sign with the range of the lamp: 22 nautical miles. Eat something.\n\n\
                Coming back the sea is on your right, and every cove that you passed has turned round to look at you. I have done this walk forty times and never seen the same one.",
-        comments: &[(
-            "Tomás",
-            "Forty times 18 km: you have walked to Lisbon. Was there bread?",
-        )],
+        comments: &[("Tomás", "Forty times 18 km: you have walked to Lisbon. Was there bread?")],
     },
     SeedPost {
         slug: "what-the-barometer-said",
@@ -185,29 +161,12 @@ pub async fn fill() -> Result<bool> {
         let mut authors = Vec::new();
         for (slug, name, bio) in AUTHORS {
             let (slug, name, bio) = ((*slug).to_owned(), (*name).to_owned(), (*bio).to_owned());
-            authors.push(
-                Author::objects()
-                    .create(Author {
-                        slug,
-                        name,
-                        bio,
-                        ..Author::default()
-                    })
-                    .await?,
-            );
+            authors.push(Author::objects().create(Author { slug, name, bio, ..Author::default() }).await?);
         }
         let mut tags = Vec::new();
         for (slug, name) in TAGS {
             let (slug, name) = ((*slug).to_owned(), (*name).to_owned());
-            tags.push(
-                Tag::objects()
-                    .create(Tag {
-                        slug,
-                        name,
-                        ..Tag::default()
-                    })
-                    .await?,
-            );
+            tags.push(Tag::objects().create(Tag { slug, name, ..Tag::default() }).await?);
         }
         for (age, seed) in (1..).zip(POSTS) {
             let new = Post {
@@ -222,14 +181,8 @@ pub async fn fill() -> Result<bool> {
                 ..Post::default()
             };
             let post = Post::objects().create(new).await?;
-            let links = tags
-                .iter()
-                .filter(|tag| seed.tags.contains(&tag.slug.as_str()));
-            let links = links.map(|tag| PostTag {
-                post: (&post).into(),
-                tag: tag.into(),
-                ..PostTag::default()
-            });
+            let links = tags.iter().filter(|tag| seed.tags.contains(&tag.slug.as_str()));
+            let links = links.map(|tag| PostTag { post: (&post).into(), tag: tag.into(), ..PostTag::default() });
             PostTag::objects().bulk_create(links).await?;
             let comments = seed.comments.iter().map(|(name, text)| Comment {
                 post: (&post).into(),

@@ -150,10 +150,7 @@ pub struct Draft {
 }
 
 pub fn not_found(what: &str) -> Markup {
-    page(
-        "Not found",
-        html! { h1 { "Not found" } p { (what) " is not here. " a href="/" { "All posts" } } },
-    )
+    page("Not found", html! { h1 { "Not found" } p { (what) " is not here. " a href="/" { "All posts" } } })
 }
 
 /// A page of search results; the text is percent-encoded.
@@ -161,9 +158,7 @@ pub fn search_url(text: &str, page: u64) -> String {
     let mut url = String::from("/search?q=");
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                url.push(byte.into())
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
             _ => url.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -197,8 +192,7 @@ mod tests {
     fn what_people_write_is_escaped() {
         let text = page("<i>", html! { (r#"<script>alert("x")</script>"#) }).into_string();
         assert!(
-            text.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;")
-                && text.contains("<title>&lt;i&gt;"),
+            text.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;") && text.contains("<title>&lt;i&gt;"),
             "{text}"
         );
     }

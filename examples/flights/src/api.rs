@@ -28,9 +28,7 @@ fn default_limit() -> u64 {
 /// `GET /api/airports?q=san&limit=10`
 #[get("/api/airports")]
 pub async fn airports(Query(search): Query<Search>) -> Result<Json<Vec<Airport>>> {
-    Ok(Json(
-        routes::search(search.q.trim(), search.limit.min(MAX_LIMIT)).await?,
-    ))
+    Ok(Json(routes::search(search.q.trim(), search.limit.min(MAX_LIMIT)).await?))
 }
 
 #[get("/api/airports/{iata}")]
@@ -49,11 +47,7 @@ pub struct RoutesOf {
 pub async fn routes_of(iata: String) -> Result<Json<RoutesOf>> {
     let airport = Airport::get(iata.to_ascii_uppercase()).await?;
     let (departures, arrivals) = try_join!(routes::from(&airport), routes::to(&airport))?;
-    Ok(Json(RoutesOf {
-        airport,
-        departures,
-        arrivals,
-    }))
+    Ok(Json(RoutesOf { airport, departures, arrivals }))
 }
 
 /// `GET /api/routes/busiest?limit=10`

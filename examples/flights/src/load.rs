@@ -24,24 +24,14 @@ pub async fn airports(headers: Headers, body: BodyStream) -> Result<Json<Report>
         latitude: row.latitude,
         longitude: row.longitude,
     });
-    let keys = transaction(async |_tx| {
-        Airport::objects()
-            .bulk_create_ignoring_conflicts(rows)
-            .await
-    })
-    .await?;
+    let keys = transaction(async |_tx| Airport::objects().bulk_create_ignoring_conflicts(rows).await).await?;
     Ok(Json(count(report, &keys)))
 }
 
 #[post("/load/routes")]
 pub async fn routes(headers: Headers, body: BodyStream) -> Result<Json<Report>> {
     authorize(&headers)?;
-    let airports: HashSet<String> = Airport::objects()
-        .values(Airport::iata())
-        .all()
-        .await?
-        .into_iter()
-        .collect();
+    let airports: HashSet<String> = Airport::objects().values(Airport::iata()).all().await?.into_iter().collect();
     let Sieve { good, report, .. } = sift(Routes { airports }, body).await?;
     let rows = good.into_iter().map(|row| Route {
         id: Id::unsaved(),
@@ -49,8 +39,7 @@ pub async fn routes(headers: Headers, body: BodyStream) -> Result<Json<Report>> 
         destination: row.destination.into(),
         flights: row.flights,
     });
-    let keys = transaction(async |_tx| Route::objects().bulk_create_ignoring_conflicts(rows).await)
-        .await?;
+    let keys = transaction(async |_tx| Route::objects().bulk_create_ignoring_conflicts(rows).await).await?;
     Ok(Json(count(report, &keys)))
 }
 
@@ -80,22 +69,13 @@ fn authorize(headers: &Headers) -> Result<()> {
             "loading is off: the operator set no `load_token` under [plugins.flights.config]",
         ));
     };
-    let given = headers
-        .get("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
+    let given = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     // Every byte is looked at, so that the time taken does not tell how many were right.
-    let differ = given
-        .bytes()
-        .zip(token.bytes())
-        .fold(given.len() ^ token.len(), |sum, (a, b)| {
-            sum | usize::from(a ^ b)
-        });
+    let differ =
+        given.bytes().zip(token.bytes()).fold(given.len() ^ token.len(), |sum, (a, b)| sum | usize::from(a ^ b));
     if differ == 0 {
         Ok(())
     } else {
-        Err(Error::unauthorized(
-            "send `authorization: Bearer` with the token of this plugin",
-        ))
+        Err(Error::unauthorized("send `authorization: Bearer` with the token of this plugin"))
     }
 }

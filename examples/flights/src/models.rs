@@ -54,12 +54,7 @@ impl Airport {
 
     /// Great-circle distance in kilometres: haversine on a sphere of 6,371 km, good to half a percent.
     pub fn distance_km(&self, other: &Airport) -> f64 {
-        let [from, to] = [self, other].map(|airport| {
-            (
-                airport.latitude.to_radians(),
-                airport.longitude.to_radians(),
-            )
-        });
+        let [from, to] = [self, other].map(|airport| (airport.latitude.to_radians(), airport.longitude.to_radians()));
         let half = |angle: f64| (angle / 2.0).sin().powi(2);
         let a = half(to.0 - from.0) + from.0.cos() * to.0.cos() * half(to.1 - from.1);
         2.0 * 6371.0 * a.sqrt().min(1.0).asin()
@@ -72,28 +67,13 @@ mod tests {
 
     fn airport(iata: &str, latitude: f64, longitude: f64) -> Airport {
         let (name, country) = (iata.to_owned(), "USA".to_owned());
-        Airport {
-            iata: iata.to_owned(),
-            name,
-            city: None,
-            state: None,
-            country,
-            latitude,
-            longitude,
-        }
+        Airport { iata: iata.to_owned(), name, city: None, state: None, country, latitude, longitude }
     }
 
     #[test]
     fn distances_are_those_of_the_atlas() {
-        let (sfo, lax) = (
-            airport("SFO", 37.619, -122.375),
-            airport("LAX", 33.9425, -118.408),
-        );
-        assert!(
-            (sfo.distance_km(&lax) - 543.0).abs() < 3.0,
-            "{}",
-            sfo.distance_km(&lax)
-        );
+        let (sfo, lax) = (airport("SFO", 37.619, -122.375), airport("LAX", 33.9425, -118.408));
+        assert!((sfo.distance_km(&lax) - 543.0).abs() < 3.0, "{}", sfo.distance_km(&lax));
         assert_eq!(sfo.distance_km(&sfo), 0.0);
     }
 }

@@ -9,11 +9,8 @@ use crate::views;
 
 #[get("/")]
 pub async fn home() -> Result<Html<Markup>> {
-    let (airports, all, busiest) = try_join!(
-        Airport::objects().count(),
-        Route::objects().count(),
-        routes::busiest(25)
-    )?;
+    let (airports, all, busiest) =
+        try_join!(Airport::objects().count(), Route::objects().count(), routes::busiest(25))?;
     Ok(Html(views::home(airports, all, &busiest)))
 }
 

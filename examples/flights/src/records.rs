@@ -49,10 +49,7 @@ impl Records {
         while !piece.is_empty() {
             if self.start.is_none() {
                 // Line ends before a record (also empty lines) belong to none.
-                let skipped = piece
-                    .iter()
-                    .take_while(|&&byte| byte == b'\n' || byte == b'\r')
-                    .count();
+                let skipped = piece.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
                 self.line += lines(&piece[..skipped]);
                 piece = &piece[skipped..];
                 if piece.is_empty() {
@@ -60,11 +57,8 @@ impl Records {
                 }
                 self.start = Some(self.line);
             }
-            let (result, read, written, ended) = self.reader.read_record(
-                piece,
-                &mut self.text[self.text_len..],
-                &mut self.ends[self.ends_len..],
-            );
+            let (result, read, written, ended) =
+                self.reader.read_record(piece, &mut self.text[self.text_len..], &mut self.ends[self.ends_len..]);
             self.line += lines(&piece[..read]);
             piece = &piece[read..];
             self.advance(&result, written, ended, &mut each);
@@ -74,11 +68,8 @@ impl Records {
     /// The body is over: hands out the last record if no line end closed it.
     pub fn finish(mut self, mut each: impl FnMut(Record<'_>)) {
         while self.start.is_some() {
-            let (result, _, written, ended) = self.reader.read_record(
-                &[],
-                &mut self.text[self.text_len..],
-                &mut self.ends[self.ends_len..],
-            );
+            let (result, _, written, ended) =
+                self.reader.read_record(&[], &mut self.text[self.text_len..], &mut self.ends[self.ends_len..]);
             self.advance(&result, written, ended, &mut each);
             if matches!(result, ReadRecordResult::End) {
                 return;
@@ -86,21 +77,12 @@ impl Records {
         }
     }
 
-    fn advance(
-        &mut self,
-        result: &ReadRecordResult,
-        written: usize,
-        ended: usize,
-        each: &mut impl FnMut(Record<'_>),
-    ) {
+    fn advance(&mut self, result: &ReadRecordResult, written: usize, ended: usize, each: &mut impl FnMut(Record<'_>)) {
         self.text_len += written;
         self.ends_len += ended;
         match result {
             ReadRecordResult::Record => {
-                each(Record {
-                    line: self.start.unwrap_or(self.line),
-                    fields: self.fields(),
-                });
+                each(Record { line: self.start.unwrap_or(self.line), fields: self.fields() });
                 (self.text_len, self.ends_len, self.start, self.too_long) = (0, 0, None, false);
             }
             // The rest of a record that does not fit is read and thrown away; the record is reported as too long.
@@ -113,9 +95,7 @@ impl Records {
 
     fn fields(&self) -> Result<Vec<&str>, String> {
         if self.too_long {
-            return Err(format!(
-                "is longer than {MAX_RECORD} bytes or has more than {MAX_FIELDS} fields"
-            ));
+            return Err(format!("is longer than {MAX_RECORD} bytes or has more than {MAX_FIELDS} fields"));
         }
         let mut from = 0;
         self.ends[..self.ends_len]
@@ -158,16 +138,7 @@ mod tests {
     fn the_size_of_the_pieces_changes_nothing() {
         let text = b"\xef\xbb\xbfa,b\r\n1,\"two, \"\"2\"\"\"\n\n\n\"x\ny\",z\n5,\xff\nlast,one";
         let whole = read(text, text.len());
-        assert_eq!(
-            whole,
-            [
-                "1:a|b",
-                "2:1|two, \"2\"",
-                "5:x\ny|z",
-                "7:is not UTF-8",
-                "8:last|one"
-            ]
-        );
+        assert_eq!(whole, ["1:a|b", "2:1|two, \"2\"", "5:x\ny|z", "7:is not UTF-8", "8:last|one"]);
         for size in 3..text.len() {
             assert_eq!(read(text, size), whole, "pieces of {size} bytes");
         }
@@ -176,18 +147,10 @@ mod tests {
 
     #[test]
     fn a_record_without_end_is_reported_and_the_next_one_is_read() {
-        let text = format!(
-            "{}\n{}\nok,1\n",
-            "x".repeat(3 * MAX_RECORD),
-            ",".repeat(200)
-        );
+        let text = format!("{}\n{}\nok,1\n", "x".repeat(3 * MAX_RECORD), ",".repeat(200));
         let found = read(text.as_bytes(), 1000);
         assert_eq!(found.len(), 3);
-        assert!(
-            found[0].starts_with("1:is longer than 4096 bytes"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].starts_with("1:is longer than 4096 bytes"), "{}", found[0]);
         assert!(found[1].starts_with("2:is longer than"), "{}", found[1]);
         assert_eq!(found[2], "3:ok|1");
     }

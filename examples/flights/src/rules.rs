@@ -9,15 +9,7 @@ use serde::Serialize;
 
 use crate::records::Record;
 
-pub const AIRPORT_COLUMNS: [&str; 7] = [
-    "iata",
-    "name",
-    "city",
-    "state",
-    "country",
-    "latitude",
-    "longitude",
-];
+pub const AIRPORT_COLUMNS: [&str; 7] = ["iata", "name", "city", "state", "country", "latitude", "longitude"];
 pub const ROUTE_COLUMNS: [&str; 3] = ["origin", "destination", "count"];
 
 /// Most findings of one kind that are kept with line and reason; past it they are only counted.
@@ -107,31 +99,19 @@ pub trait Row {
 
 impl<R: Row> Sieve<R> {
     pub fn new(rules: R) -> Sieve<R> {
-        Sieve {
-            rules,
-            header: None,
-            seen: HashMap::new(),
-            good: Vec::new(),
-            report: Report::default(),
-        }
+        Sieve { rules, header: None, seen: HashMap::new(), good: Vec::new(), report: Report::default() }
     }
 
     /// The file's header is as expected. Says what is wrong with it otherwise.
     pub fn header(&self) -> Result<(), String> {
-        self.header
-            .clone()
-            .unwrap_or_else(|| Err("the file is empty".to_owned()))
+        self.header.clone().unwrap_or_else(|| Err("the file is empty".to_owned()))
     }
 
     pub fn take(&mut self, record: Record<'_>) {
         if self.header.is_none() {
             self.header = Some(match record.fields {
                 Ok(fields) if fields == R::COLUMNS => Ok(()),
-                Ok(fields) => Err(format!(
-                    "line 1 is `{}`; write `{}`",
-                    fields.join(","),
-                    R::COLUMNS.join(",")
-                )),
+                Ok(fields) => Err(format!("line 1 is `{}`; write `{}`", fields.join(","), R::COLUMNS.join(","))),
                 Err(reason) => Err(format!("line 1 {reason}")),
             });
             return;
@@ -143,27 +123,15 @@ impl<R: Row> Sieve<R> {
             Err(reason) => return self.report.refuse(line, String::new(), reason),
         };
         if fields.len() != R::COLUMNS.len() {
-            let reason = format!(
-                "has {} fields; the header has {}",
-                fields.len(),
-                R::COLUMNS.len()
-            );
-            return self.report.refuse(
-                line,
-                fields.first().copied().unwrap_or_default().to_owned(),
-                reason,
-            );
+            let reason = format!("has {} fields; the header has {}", fields.len(), R::COLUMNS.len());
+            return self.report.refuse(line, fields.first().copied().unwrap_or_default().to_owned(), reason);
         }
         let key = R::key(&fields);
         match self.rules.check(&fields) {
             Err(reason) => self.report.refuse(line, key, reason),
             Ok((good, mended)) => {
                 if let Some(first) = self.seen.get(&key) {
-                    return self.report.refuse(
-                        line,
-                        key,
-                        format!("comes twice; line {first} is kept"),
-                    );
+                    return self.report.refuse(line, key, format!("comes twice; line {first} is kept"));
                 }
                 if !mended.is_empty() {
                     self.report.mend(line, key.clone(), mended.join("; "));
@@ -192,13 +160,9 @@ impl Row for Airports {
         };
         let mut mended = Vec::new();
         if !(3..=4).contains(&iata.len())
-            || !iata
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+            || !iata.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         {
-            return Err(format!(
-                "code `{iata}` is not three or four capital letters or digits"
-            ));
+            return Err(format!("code `{iata}` is not three or four capital letters or digits"));
         }
         let unknown: Vec<&str> = [("city", city), ("state", state)]
             .iter()
@@ -206,26 +170,18 @@ impl Row for Airports {
             .map(|(column, _)| *column)
             .collect();
         if !unknown.is_empty() {
-            mended.push(format!(
-                "{} missing (`NA` or empty); stored as unknown",
-                unknown.join(" and ")
-            ));
+            mended.push(format!("{} missing (`NA` or empty); stored as unknown", unknown.join(" and ")));
         }
         let state = (!is_missing(state)).then(|| state.trim().to_owned());
-        if let Some(code) = state
-            .as_deref()
-            .filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()))
+        if let Some(code) =
+            state.as_deref().filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()))
         {
             return Err(format!("state `{code}` is not two capital letters"));
         }
         let row = AirportRow {
             iata: (*iata).to_owned(),
             name: text("name", name, &mut mended)?,
-            city: if is_missing(city) {
-                None
-            } else {
-                Some(text("city", city, &mut mended)?)
-            },
+            city: if is_missing(city) { None } else { Some(text("city", city, &mut mended)?) },
             state,
             country: text("country", country, &mut mended)?,
             latitude: degrees("latitude", latitude, 90.0)?,
@@ -265,14 +221,7 @@ impl Row for Routes {
             Ok(flights) if flights > 0 => flights,
             _ => return Err(format!("count `{count}` is not a whole number above 0")),
         };
-        Ok((
-            RouteRow {
-                origin: (*origin).to_owned(),
-                destination: (*destination).to_owned(),
-                flights,
-            },
-            Vec::new(),
-        ))
+        Ok((RouteRow { origin: (*origin).to_owned(), destination: (*destination).to_owned(), flights }, Vec::new()))
     }
 }
 
@@ -288,15 +237,10 @@ fn text(column: &str, value: &str, mended: &mut Vec<String>) -> Result<String, S
         return Err(format!("{column} is missing"));
     }
     if tidy.chars().count() > 80 {
-        return Err(format!(
-            "{column} has {} characters; the column holds 80",
-            tidy.chars().count()
-        ));
+        return Err(format!("{column} has {} characters; the column holds 80", tidy.chars().count()));
     }
     if tidy != value {
-        mended.push(format!(
-            "{column} `{value}` has needless spaces; stored as `{tidy}`"
-        ));
+        mended.push(format!("{column} `{value}` has needless spaces; stored as `{tidy}`"));
     }
     Ok(tidy)
 }
@@ -304,9 +248,7 @@ fn text(column: &str, value: &str, mended: &mut Vec<String>) -> Result<String, S
 fn degrees(column: &str, value: &str, limit: f64) -> Result<f64, String> {
     match value.parse::<f64>() {
         Ok(degrees) if degrees.abs() <= limit => Ok(degrees),
-        _ => Err(format!(
-            "{column} `{value}` is not a number of degrees from -{limit} to {limit}"
-        )),
+        _ => Err(format!("{column} `{value}` is not a number of degrees from -{limit} to {limit}")),
     }
 }
 
@@ -331,25 +273,11 @@ mod tests {
     fn the_real_airports_are_all_kept_and_what_is_mended_is_named() {
         let sieve = sieve(Airports, include_str!("../data/airports.csv"));
         assert_eq!(sieve.header(), Ok(()));
+        assert_eq!((sieve.report.rows, sieve.good.len(), sieve.report.refused_rows), (3376, 3376, 0));
+        let missing: Vec<&Finding> =
+            sieve.report.mended.iter().filter(|found| found.reason.contains("missing")).collect();
         assert_eq!(
-            (
-                sieve.report.rows,
-                sieve.good.len(),
-                sieve.report.refused_rows
-            ),
-            (3376, 3376, 0)
-        );
-        let missing: Vec<&Finding> = sieve
-            .report
-            .mended
-            .iter()
-            .filter(|found| found.reason.contains("missing"))
-            .collect();
-        assert_eq!(
-            missing
-                .iter()
-                .map(|found| (found.line, found.row.as_str()))
-                .collect::<Vec<_>>(),
+            missing.iter().map(|found| (found.line, found.row.as_str())).collect::<Vec<_>>(),
             [
                 (1138, "CLD"),
                 (1717, "HHH"),
@@ -365,35 +293,16 @@ mod tests {
                 (3357, "YAP"),
             ]
         );
-        assert_eq!(
-            sieve.report.mended_rows, 24,
-            "12 without city and state, 12 with doubled spaces"
-        );
+        assert_eq!(sieve.report.mended_rows, 24, "12 without city and state, 12 with doubled spaces");
     }
 
     #[test]
     fn the_real_routes_break_no_rule() {
-        let airports = sieve(Airports, include_str!("../data/airports.csv"))
-            .good
-            .into_iter()
-            .map(|row| row.iata)
-            .collect();
-        let sieve = sieve(
-            Routes { airports },
-            include_str!("../data/flights-airport.csv"),
-        );
-        assert_eq!(
-            (
-                sieve.report.rows,
-                sieve.good.len(),
-                sieve.report.refused_rows
-            ),
-            (5366, 5366, 0)
-        );
-        assert_eq!(
-            sieve.good.iter().map(|row| row.flights).sum::<i64>(),
-            7_009_728
-        );
+        let airports =
+            sieve(Airports, include_str!("../data/airports.csv")).good.into_iter().map(|row| row.iata).collect();
+        let sieve = sieve(Routes { airports }, include_str!("../data/flights-airport.csv"));
+        assert_eq!((sieve.report.rows, sieve.good.len(), sieve.report.refused_rows), (5366, 5366, 0));
+        assert_eq!(sieve.good.iter().map(|row| row.flights).sum::<i64>(), 7_009_728);
     }
 
     #[test]
@@ -413,11 +322,7 @@ mod tests {
         );
         assert_eq!(found.good.len(), 1);
         assert_eq!(lines(&found.report.refused), [3, 4, 5, 6, 7, 8, 9, 10]);
-        assert!(
-            found.report.refused[5].reason.contains("line 2 is kept"),
-            "{:?}",
-            found.report.refused[5]
-        );
+        assert!(found.report.refused[5].reason.contains("line 2 is kept"), "{:?}", found.report.refused[5]);
     }
 
     #[test]
@@ -431,23 +336,14 @@ mod tests {
         assert_eq!(lines(&found.report.refused), [3, 4, 5, 6, 7, 8, 9]);
         assert_eq!(
             found.report.refused[1],
-            Finding {
-                line: 4,
-                row: "AAA-CCC".to_owned(),
-                reason: "destination `CCC` is no known airport".to_owned()
-            }
+            Finding { line: 4, row: "AAA-CCC".to_owned(), reason: "destination `CCC` is no known airport".to_owned() }
         );
     }
 
     #[test]
     fn a_file_with_another_header_is_not_taken() {
         assert!(sieve(Airports, "").header().is_err());
-        let reason = sieve(Airports, include_str!("../data/flights-airport.csv"))
-            .header()
-            .unwrap_err();
-        assert!(
-            reason.contains("origin,destination,count") && reason.contains("write `iata,name"),
-            "{reason}"
-        );
+        let reason = sieve(Airports, include_str!("../data/flights-airport.csv")).header().unwrap_err();
+        assert!(reason.contains("origin,destination,count") && reason.contains("write `iata,name"), "{reason}");
     }
 }

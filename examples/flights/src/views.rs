@@ -130,28 +130,14 @@ fn end(airport: &Airport) -> Markup {
 
 /// Lines from an airport to where its flights go, east to the right, north up.
 fn map(from: &Airport, departures: &[Route]) -> Markup {
-    let ends: Vec<(f64, f64)> = departures
-        .iter()
-        .filter_map(|route| route.destination.get())
-        .map(place)
-        .collect();
+    let ends: Vec<(f64, f64)> = departures.iter().filter_map(|route| route.destination.get()).map(place).collect();
     let home = place(from);
     let all = || ends.iter().chain([&home]);
-    let (left, right) = all().fold((f64::MAX, f64::MIN), |(low, high), point| {
-        (low.min(point.0), high.max(point.0))
-    });
-    let (top, bottom) = all().fold((f64::MAX, f64::MIN), |(low, high), point| {
-        (low.min(point.1), high.max(point.1))
-    });
+    let (left, right) = all().fold((f64::MAX, f64::MIN), |(low, high), point| (low.min(point.0), high.max(point.0)));
+    let (top, bottom) = all().fold((f64::MAX, f64::MIN), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let (width, height) = ((right - left).max(4.0), (bottom - top).max(2.0));
     let edge = width * 0.04;
-    let frame = format!(
-        "{:.2} {:.2} {:.2} {:.2}",
-        left - edge,
-        top - edge,
-        width + 2.0 * edge,
-        height + 2.0 * edge
-    );
+    let frame = format!("{:.2} {:.2} {:.2} {:.2}", left - edge, top - edge, width + 2.0 * edge, height + 2.0 * edge);
     html! {
         svg viewBox=(frame) role="img" aria-label={ "Map of the " (ends.len()) " destinations from " (from.name) } {
             @for (x, y) in &ends { line x1=(f(home.0)) y1=(f(home.1)) x2=(f(*x)) y2=(f(*y)) {} }
@@ -163,11 +149,7 @@ fn map(from: &Airport, departures: &[Route]) -> Markup {
 
 /// Degrees on a plane that is true to scale at 38° north; places beyond the date line stay on the west.
 fn place(airport: &Airport) -> (f64, f64) {
-    let east = if airport.longitude > 0.0 {
-        airport.longitude - 360.0
-    } else {
-        airport.longitude
-    };
+    let east = if airport.longitude > 0.0 { airport.longitude - 360.0 } else { airport.longitude };
     (east * 0.788, -airport.latitude)
 }
 
@@ -176,14 +158,8 @@ fn f(value: f64) -> String {
 }
 
 fn coordinates(airport: &Airport) -> String {
-    let half = |value: f64, names: [char; 2]| {
-        format!("{:.3}° {}", value.abs(), names[usize::from(value < 0.0)])
-    };
-    format!(
-        "{}, {}",
-        half(airport.latitude, ['N', 'S']),
-        half(airport.longitude, ['E', 'W'])
-    )
+    let half = |value: f64, names: [char; 2]| format!("{:.3}° {}", value.abs(), names[usize::from(value < 0.0)]);
+    format!("{}, {}", half(airport.latitude, ['N', 'S']), half(airport.longitude, ['E', 'W']))
 }
 
 /// `7009728` → `7,009,728`.
@@ -199,9 +175,6 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        assert_eq!(
-            [0, 999, 1000, 7_009_728].map(number),
-            ["0", "999", "1,000", "7,009,728"]
-        );
+        assert_eq!([0, 999, 1000, 7_009_728].map(number), ["0", "999", "1,000", "7,009,728"]);
     }
 }

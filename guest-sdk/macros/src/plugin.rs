@@ -57,7 +57,6 @@ pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
         #[doc(hidden)]
         #[allow(unexpected_cfgs, unused_qualifications)]
         const _: () = {
-            #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
             struct CovetPlugin;
 
             impl ::covet::bindings::exports::covet::plugin::description::Guest for CovetPlugin {
@@ -88,9 +87,21 @@ pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
                 }
             }
 
-            // The names of the exports are for wasm; native linkers choke on them.
             #[cfg(target_family = "wasm")]
             ::covet::bindings::export_plugin!(CovetPlugin with_types_in ::covet::bindings);
+
+            // The names of the exports are for wasm, native linkers choke on them. What they reach is in use all the same.
+            #[cfg(not(target_family = "wasm"))]
+            #[used]
+            static IN_USE: (
+                fn() -> ::covet::bindings::exports::covet::plugin::description::PluginDescription,
+                fn(::covet::bindings::covet::http::types::Request),
+            ) = {
+                use ::covet::bindings::exports::covet::{http::handler, plugin::description};
+                (<CovetPlugin as description::Guest>::describe, |request| {
+                    ::core::mem::drop(<CovetPlugin as handler::Guest>::handle(request))
+                })
+            };
         };
     })
 }

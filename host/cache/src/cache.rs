@@ -85,14 +85,7 @@ impl Cache {
                 }
             })
             .build();
-        Cache {
-            inner: Arc::new(Inner {
-                entries,
-                counters,
-                flights: Flights::default(),
-                options,
-            }),
-        }
+        Cache { inner: Arc::new(Inner { entries, counters, flights: Flights::default(), options }) }
     }
 
     /// The value under `key`, or none. An empty value is a value. About 0.1 µs; allocates nothing.
@@ -108,13 +101,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError::TooLarge`] for a key past [`MAX_KEY`] or a value past `max_value`; what was there before stays.
-    pub fn set(
-        &self,
-        space: &str,
-        key: &str,
-        value: Bytes,
-        ttl: Option<Duration>,
-    ) -> Result<(), CacheError> {
+    pub fn set(&self, space: &str, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), CacheError> {
         check_key(key)?;
         self.inner.store(KeyRef { space, key }.to_key(), value, ttl)
     }
@@ -191,13 +178,8 @@ impl Inner {
                 value.len(),
             )));
         }
-        let entry = Entry {
-            value,
-            ttl: ttl.unwrap_or(self.options.default_ttl),
-        };
-        self.counters
-            .bytes
-            .fetch_add(footprint(&key, &entry), Relaxed);
+        let entry = Entry { value, ttl: ttl.unwrap_or(self.options.default_ttl) };
+        self.counters.bytes.fetch_add(footprint(&key, &entry), Relaxed);
         count(&self.counters.sets);
         self.entries.insert(key, entry);
         Ok(())
@@ -217,9 +199,6 @@ pub(crate) fn check_key(key: &str) -> Result<(), CacheError> {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("options", &self.inner.options)
-            .field("stats", &self.stats())
-            .finish()
+        f.debug_struct("Cache").field("options", &self.inner.options).field("stats", &self.stats()).finish()
     }
 }

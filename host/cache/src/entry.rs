@@ -25,10 +25,7 @@ pub(crate) struct KeyRef<'a> {
 
 impl KeyRef<'_> {
     pub fn to_key(self) -> Key {
-        Key {
-            space: self.space.into(),
-            key: self.key.into(),
-        }
+        Key { space: self.space.into(), key: self.key.into() }
     }
 }
 
@@ -60,13 +57,7 @@ impl Expiry<Key, Entry> for PerEntry {
         Some(entry.ttl)
     }
 
-    fn expire_after_update(
-        &self,
-        _: &Key,
-        entry: &Entry,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
+    fn expire_after_update(&self, _: &Key, entry: &Entry, _: Instant, _: Option<Duration>) -> Option<Duration> {
         Some(entry.ttl)
     }
 }

@@ -89,9 +89,7 @@ pub struct Lease {
 
 impl Lease {
     fn new(cache: Arc<Inner>, key: Key) -> Lease {
-        Lease {
-            held: Some((cache, key)),
-        }
+        Lease { held: Some((cache, key)) }
     }
 
     /// Stores the value and wakes everybody who waits for it.
@@ -145,8 +143,6 @@ impl Drop for Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("key", &self.held.as_ref().map(|(_, key)| &key.key))
-            .finish()
+        f.debug_struct("Lease").field("key", &self.held.as_ref().map(|(_, key)| &key.key)).finish()
     }
 }

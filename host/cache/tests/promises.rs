@@ -13,29 +13,20 @@ fn cache() -> Cache {
 }
 
 fn small(max_bytes: u64, max_entries: u64) -> Cache {
-    Cache::new(CacheOptions {
-        max_bytes,
-        max_entries,
-        ..CacheOptions::default()
-    })
+    Cache::new(CacheOptions { max_bytes, max_entries, ..CacheOptions::default() })
 }
 
 #[test]
 fn what_is_set_is_found_until_it_is_deleted() {
     let cache = cache();
     assert_eq!(cache.get("blog", "a"), Ok(None));
-    cache
-        .set("blog", "a", Bytes::from_static(b"1"), None)
-        .unwrap();
+    cache.set("blog", "a", Bytes::from_static(b"1"), None).unwrap();
     assert_eq!(cache.get("blog", "a"), Ok(Some(Bytes::from_static(b"1"))));
     assert_eq!(cache.delete("blog", "a"), Ok(true));
     assert_eq!(cache.delete("blog", "a"), Ok(false));
     assert_eq!(cache.get("blog", "a"), Ok(None));
     let stats = cache.stats();
-    assert_eq!(
-        (stats.hits, stats.misses, stats.sets, stats.deletes),
-        (1, 2, 1, 1)
-    );
+    assert_eq!((stats.hits, stats.misses, stats.sets, stats.deletes), (1, 2, 1, 1));
 }
 
 #[test]
@@ -48,12 +39,8 @@ fn an_empty_value_is_a_value() {
 #[test]
 fn a_space_sees_its_own_keys_only() {
     let cache = cache();
-    cache
-        .set("ab", "c", Bytes::from_static(b"1"), None)
-        .unwrap();
-    cache
-        .set("a", "bc", Bytes::from_static(b"2"), None)
-        .unwrap();
+    cache.set("ab", "c", Bytes::from_static(b"1"), None).unwrap();
+    cache.set("a", "bc", Bytes::from_static(b"2"), None).unwrap();
     assert_eq!(cache.get("ab", "c"), Ok(Some(Bytes::from_static(b"1"))));
     assert_eq!(cache.purge("ab"), 1);
     assert_eq!(cache.get("ab", "c"), Ok(None));
@@ -63,34 +50,13 @@ fn a_space_sees_its_own_keys_only() {
 #[test]
 fn an_entry_expires_by_its_own_time() {
     let cache = cache();
-    cache
-        .set(
-            "blog",
-            "short",
-            Bytes::from_static(b"1"),
-            Some(Duration::from_millis(30)),
-        )
-        .unwrap();
-    cache
-        .set(
-            "blog",
-            "long",
-            Bytes::from_static(b"2"),
-            Some(Duration::from_secs(60)),
-        )
-        .unwrap();
+    cache.set("blog", "short", Bytes::from_static(b"1"), Some(Duration::from_millis(30))).unwrap();
+    cache.set("blog", "long", Bytes::from_static(b"2"), Some(Duration::from_secs(60))).unwrap();
     std::thread::sleep(Duration::from_millis(60));
     assert_eq!(cache.get("blog", "short"), Ok(None));
     assert!(cache.get("blog", "long").unwrap().is_some());
     // A new value has a new life.
-    cache
-        .set(
-            "blog",
-            "long",
-            Bytes::from_static(b"3"),
-            Some(Duration::from_millis(30)),
-        )
-        .unwrap();
+    cache.set("blog", "long", Bytes::from_static(b"3"), Some(Duration::from_millis(30))).unwrap();
     std::thread::sleep(Duration::from_millis(60));
     assert_eq!(cache.get("blog", "long"), Ok(None));
 }
@@ -99,9 +65,7 @@ fn an_entry_expires_by_its_own_time() {
 fn memory_is_bounded_by_bytes_and_by_entries() {
     let cache = small(1 << 20, 1_000_000);
     for n in 0..1_000 {
-        cache
-            .set("blog", &n.to_string(), Bytes::from(vec![0; 10_000]), None)
-            .unwrap();
+        cache.set("blog", &n.to_string(), Bytes::from(vec![0; 10_000]), None).unwrap();
     }
     cache.settle();
     let stats = cache.stats();
@@ -111,9 +75,7 @@ fn memory_is_bounded_by_bytes_and_by_entries() {
 
     let cache = small(1 << 20, 100);
     for n in 0..1_000 {
-        cache
-            .set("blog", &n.to_string(), Bytes::from_static(b"x"), None)
-            .unwrap();
+        cache.set("blog", &n.to_string(), Bytes::from_static(b"x"), None).unwrap();
     }
     cache.settle();
     assert!(cache.stats().entries <= 100, "{:?}", cache.stats());
@@ -121,32 +83,14 @@ fn memory_is_bounded_by_bytes_and_by_entries() {
 
 #[test]
 fn too_large_a_key_or_value_is_refused_and_changes_nothing() {
-    let cache = Cache::new(CacheOptions {
-        max_value: 4,
-        ..CacheOptions::default()
-    });
-    cache
-        .set("blog", "a", Bytes::from_static(b"1234"), None)
-        .unwrap();
-    let error = cache
-        .set("blog", "a", Bytes::from_static(b"12345"), None)
-        .unwrap_err();
-    assert!(
-        matches!(&error, CacheError::TooLarge(why) if why.contains("5 bytes") && why.contains("limit is 4"))
-    );
-    assert_eq!(
-        cache.get("blog", "a"),
-        Ok(Some(Bytes::from_static(b"1234")))
-    );
+    let cache = Cache::new(CacheOptions { max_value: 4, ..CacheOptions::default() });
+    cache.set("blog", "a", Bytes::from_static(b"1234"), None).unwrap();
+    let error = cache.set("blog", "a", Bytes::from_static(b"12345"), None).unwrap_err();
+    assert!(matches!(&error, CacheError::TooLarge(why) if why.contains("5 bytes") && why.contains("limit is 4")));
+    assert_eq!(cache.get("blog", "a"), Ok(Some(Bytes::from_static(b"1234"))));
     let long = "k".repeat(513);
-    assert!(matches!(
-        cache.get("blog", &long),
-        Err(CacheError::TooLarge(_))
-    ));
-    assert!(matches!(
-        cache.delete("blog", &long),
-        Err(CacheError::TooLarge(_))
-    ));
+    assert!(matches!(cache.get("blog", &long), Err(CacheError::TooLarge(_))));
+    assert!(matches!(cache.delete("blog", &long), Err(CacheError::TooLarge(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -208,12 +152,9 @@ async fn a_lease_dropped_unfilled_goes_to_the_next_that_waits() {
 #[tokio::test]
 async fn a_waiter_that_left_is_passed_over() {
     let cache = cache();
-    let Outcome::Miss(lease) = cache.acquire("blog", "a").await.unwrap() else {
-        panic!("hit")
-    };
+    let Outcome::Miss(lease) = cache.acquire("blog", "a").await.unwrap() else { panic!("hit") };
     // Two give up waiting; the second even between being chosen and being polled.
-    let impatient =
-        tokio::time::timeout(Duration::from_millis(5), cache.acquire("blog", "a")).await;
+    let impatient = tokio::time::timeout(Duration::from_millis(5), cache.acquire("blog", "a")).await;
     assert!(impatient.is_err());
     let mut chosen = Box::pin(cache.acquire("blog", "a"));
     assert!(futures_poll_once(chosen.as_mut()).await.is_none());
@@ -229,13 +170,8 @@ async fn a_waiter_that_left_is_passed_over() {
 
 #[tokio::test]
 async fn a_value_too_large_to_keep_still_reaches_those_who_wait() {
-    let cache = Cache::new(CacheOptions {
-        max_value: 4,
-        ..CacheOptions::default()
-    });
-    let Outcome::Miss(lease) = cache.acquire("blog", "a").await.unwrap() else {
-        panic!("hit")
-    };
+    let cache = Cache::new(CacheOptions { max_value: 4, ..CacheOptions::default() });
+    let Outcome::Miss(lease) = cache.acquire("blog", "a").await.unwrap() else { panic!("hit") };
     let waiting = tokio::spawn({
         let cache = cache.clone();
         async move { cache.acquire("blog", "a").await.unwrap() }

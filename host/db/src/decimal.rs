@@ -38,11 +38,7 @@ pub fn parse_decimal(text: &str, digits: u8, scale: u8) -> Result<i128, DecimalE
     let (whole, places) = rest.split_once('.').unwrap_or((rest, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let has_point = whole.len() < rest.len();
-    if !all_digits(whole)
-        || !all_digits(places)
-        || whole.is_empty()
-        || (has_point && places.is_empty())
-    {
+    if !all_digits(whole) || !all_digits(places) || whole.is_empty() || (has_point && places.is_empty()) {
         return Err(DecimalError::Syntax);
     }
     let places = places.trim_end_matches('0');
@@ -54,10 +50,7 @@ pub fn parse_decimal(text: &str, digits: u8, scale: u8) -> Result<i128, DecimalE
         return Err(DecimalError::TooManyDigits);
     }
     let padding = usize::from(scale) - places.len();
-    let digits = whole
-        .bytes()
-        .chain(places.bytes())
-        .chain(std::iter::repeat_n(b'0', padding));
+    let digits = whole.bytes().chain(places.bytes()).chain(std::iter::repeat_n(b'0', padding));
     let unscaled = digits.fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
     Ok(if negative { -unscaled } else { unscaled })
 }
@@ -101,9 +94,7 @@ pub fn ordered_text(unscaled: i128, digits: u8) -> String {
     let digits = usize::from(digits.min(MAX_DIGITS));
     let plain = format!("{:0digits$}", unscaled.unsigned_abs());
     if unscaled < 0 {
-        std::iter::once('0')
-            .chain(plain.bytes().map(|digit| char::from(b'9' - (digit - b'0'))))
-            .collect()
+        std::iter::once('0').chain(plain.bytes().map(|digit| char::from(b'9' - (digit - b'0')))).collect()
     } else {
         format!("1{plain}")
     }
@@ -113,10 +104,7 @@ pub fn ordered_text(unscaled: i128, digits: u8) -> String {
 #[must_use]
 pub fn parse_ordered(text: &[u8], digits: u8) -> Option<i128> {
     let (sign, rest) = text.split_first()?;
-    if rest.len() != usize::from(digits)
-        || digits > MAX_DIGITS
-        || !rest.iter().all(u8::is_ascii_digit)
-    {
+    if rest.len() != usize::from(digits) || digits > MAX_DIGITS || !rest.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let value = |flip: bool| {
@@ -153,11 +141,7 @@ impl Value {
     /// # Errors
     /// As [`parse_decimal`].
     pub fn decimal(text: &str, digits: u8, scale: u8) -> Result<Self, DecimalError> {
-        Ok(Self::Decimal {
-            unscaled: parse_decimal(text, digits, scale)?,
-            digits,
-            scale,
-        })
+        Ok(Self::Decimal { unscaled: parse_decimal(text, digits, scale)?, digits, scale })
     }
 }
 
@@ -183,10 +167,7 @@ mod tests {
         ] {
             assert_eq!(format_decimal(unscaled, scale), text);
         }
-        assert_eq!(
-            format_decimal(i128::MIN, 38),
-            "-1.70141183460469231731687303715884105728"
-        );
+        assert_eq!(format_decimal(i128::MIN, 38), "-1.70141183460469231731687303715884105728");
     }
 
     #[test]
@@ -195,23 +176,11 @@ mod tests {
         assert_eq!(parse_decimal("+0012.500000", 6, 2), Ok(1250));
         assert_eq!(parse_decimal("-0", 1, 0), Ok(0));
         assert_eq!(parse_decimal("0.1", 1, 1), Ok(1));
-        for bad in [
-            "", "-", ".", "1.", ".5", "1e5", " 1", "1 ", "--1", "1.2.3", "NaN", "١",
-        ] {
-            assert_eq!(
-                parse_decimal(bad, 38, 10),
-                Err(DecimalError::Syntax),
-                "{bad:?}"
-            );
+        for bad in ["", "-", ".", "1.", ".5", "1e5", " 1", "1 ", "--1", "1.2.3", "NaN", "١"] {
+            assert_eq!(parse_decimal(bad, 38, 10), Err(DecimalError::Syntax), "{bad:?}");
         }
-        assert_eq!(
-            parse_decimal("12.345", 6, 2),
-            Err(DecimalError::TooManyPlaces)
-        );
-        assert_eq!(
-            parse_decimal("12345", 6, 2),
-            Err(DecimalError::TooManyDigits)
-        );
+        assert_eq!(parse_decimal("12.345", 6, 2), Err(DecimalError::TooManyPlaces));
+        assert_eq!(parse_decimal("12345", 6, 2), Err(DecimalError::TooManyDigits));
     }
 
     #[test]

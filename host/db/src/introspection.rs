@@ -11,9 +11,7 @@ impl Introspection {
     /// The table of this name. SQL names of tables are compared without ASCII case, as SQLite does.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables
-            .iter()
-            .find(|table| table.name.eq_ignore_ascii_case(name))
+        self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -34,9 +32,7 @@ impl Table {
     /// The column of this name, without ASCII case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns
-            .iter()
-            .find(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 }
 

@@ -21,8 +21,7 @@ mod work;
 
 pub use database::{Database, Transaction};
 pub use decimal::{
-    DecimalError, INTEGER_DIGITS, MAX_DIGITS, format_decimal, ordered_text, parse_decimal,
-    parse_ordered,
+    DecimalError, INTEGER_DIGITS, MAX_DIGITS, format_decimal, ordered_text, parse_decimal, parse_ordered,
 };
 pub use error::DbError;
 pub use introspection::{Column, ForeignKey, Index, Introspection, Table};

@@ -77,21 +77,9 @@ impl Sqlite {
         // The writer comes first: it switches the file to WAL mode, which readers rely on.
         let connection = Connection::open_writer(path, &options, &counters)?;
         let anchor = Anchor::open(path, &options)?;
-        let thread = writer::spawn(
-            connection,
-            anchor,
-            place,
-            Arc::clone(&queue),
-            Arc::clone(&counters),
-            &options,
-        )?;
+        let thread = writer::spawn(connection, anchor, place, Arc::clone(&queue), Arc::clone(&counters), &options)?;
         let readers = Arc::new(Readers::new(path, options));
-        let shared = Shared {
-            readers,
-            queue,
-            counters,
-            writer: Mutex::new(Some(thread)),
-        };
+        let shared = Shared { readers, queue, counters, writer: Mutex::new(Some(thread)) };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -129,17 +117,12 @@ impl Sqlite {
         if work.is_read() {
             return self.0.readers.read(work, deadline).await;
         }
-        if let Work::GetOrCreate {
-            find, find_params, ..
-        } = &work
+        if let Work::GetOrCreate { find, find_params, .. } = &work
             && let Some(answer) = self.0.readers.try_found(find, find_params, deadline)
         {
             return answer;
         }
-        self.0
-            .queue
-            .submit(deadline, |answer| Task::Work { work, answer })
-            .await
+        self.0.queue.submit(deadline, |answer| Task::Work { work, answer }).await
     }
 
     /// Begins a transaction (`BEGIN IMMEDIATE`): it has the writer to itself until it ends, at `deadline` at the latest.
@@ -148,10 +131,7 @@ impl Sqlite {
     /// # Errors
     /// [`DbError::Timeout`] when the writer did not become free by then.
     pub async fn begin(&self, deadline: Instant) -> Result<Transaction, DbError> {
-        let begun = self
-            .0
-            .queue
-            .submit(deadline, |answer| Task::Begin { answer });
+        let begun = self.0.queue.submit(deadline, |answer| Task::Begin { answer });
         begun.await.map(Transaction::from)
     }
 
@@ -161,10 +141,7 @@ impl Sqlite {
     /// That of the first statement that failed, with its SQL.
     pub async fn execute_batch(&self, sql: Vec<String>) -> Result<(), DbError> {
         let deadline = Instant::now() + BATCH_DEADLINE;
-        self.0
-            .queue
-            .submit(deadline, |answer| Task::Batch { sql, answer })
-            .await
+        self.0.queue.submit(deadline, |answer| Task::Batch { sql, answer }).await
     }
 
     /// Reads which tables there are. Blocks for about 20 µs a table.
@@ -172,9 +149,7 @@ impl Sqlite {
     /// # Errors
     /// [`DbError::Unavailable`].
     pub fn introspect(&self) -> Result<Introspection, DbError> {
-        self.0
-            .readers
-            .with_stock(|connection| introspect::introspect(connection))
+        self.0.readers.with_stock(|connection| introspect::introspect(connection))
     }
 
     /// What it has done since it was opened.

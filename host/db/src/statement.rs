@@ -32,21 +32,13 @@ impl Group {
     /// Columns whose values lie in the row itself.
     #[must_use]
     pub fn flat(kinds: Vec<Kind>) -> Self {
-        Self {
-            kinds,
-            nested: false,
-            optional: false,
-        }
+        Self { kinds, nested: false, optional: false }
     }
 
     /// Columns that make one item of the row; `optional` where the relation may be null.
     #[must_use]
     pub fn nested(kinds: Vec<Kind>, optional: bool) -> Self {
-        Self {
-            kinds,
-            nested: true,
-            optional,
-        }
+        Self { kinds, nested: true, optional }
     }
 }
 
@@ -72,25 +64,9 @@ impl Statement {
     #[must_use]
     pub fn new(sql: impl Into<String>, columns: Vec<Group>, access: Access) -> Self {
         let width = columns.iter().map(|group| group.kinds.len()).sum();
-        let items = columns
-            .iter()
-            .map(|group| {
-                if group.nested {
-                    1
-                } else {
-                    group.kinds.len() as u64
-                }
-            })
-            .sum();
+        let items = columns.iter().map(|group| if group.nested { 1 } else { group.kinds.len() as u64 }).sum();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner {
-            id,
-            sql: sql.into(),
-            columns,
-            access,
-            width,
-            items,
-        }))
+        Self(Arc::new(Inner { id, sql: sql.into(), columns, access, width, items }))
     }
 
     /// The SQL text.

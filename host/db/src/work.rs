@@ -61,9 +61,7 @@ impl Work {
     #[must_use]
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Query { statement, .. } | Self::Scalar { statement, .. } => {
-                statement.access() != Access::Write
-            }
+            Self::Query { statement, .. } | Self::Scalar { statement, .. } => statement.access() != Access::Write,
             Self::Execute { .. } | Self::Insert { .. } | Self::GetOrCreate { .. } => false,
         }
     }

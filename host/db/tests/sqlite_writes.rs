@@ -1,10 +1,6 @@
 //! Writes: group commit, atomicity, deadlines, constraint names.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed test is how it speaks"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is how it speaks")]
 
 mod common;
 
@@ -44,11 +40,7 @@ async fn waiting_writes_share_one_commit() {
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 100);
     // The keys belong to their rows.
     for (i, answer) in answers.iter().enumerate() {
-        let slug = query(
-            "SELECT slug FROM posts WHERE id = ?",
-            &[Kind::Text],
-            vec![Value::Int(first_key(answer))],
-        );
+        let slug = query("SELECT slug FROM posts WHERE id = ?", &[Kind::Text], vec![Value::Int(first_key(answer))]);
         assert_eq!(shown(&db, slug).await.unwrap(), format!("[[\"p{i}\"]]"));
     }
 }
@@ -67,16 +59,7 @@ async fn concurrent_writers_gather_by_themselves() {
     join_all((0..32).map(|_| async {
         for _ in 0..20 {
             let rows = vec![vec![text("x")]];
-            db.run(
-                Work::Insert {
-                    statement: insert.clone(),
-                    rows,
-                    key: InsertKey::Generated,
-                },
-                soon(),
-            )
-            .await
-            .unwrap();
+            db.run(Work::Insert { statement: insert.clone(), rows, key: InsertKey::Generated }, soon()).await.unwrap();
         }
     }))
     .await;
@@ -94,40 +77,19 @@ async fn a_failing_write_in_a_group_harms_no_other() {
             post("a"),
             post("a"),
             posts(&["b", "c", "a"]),
-            execute(
-                "UPDATE posts SET views = views + 1 WHERE slug = 'a'",
-                vec![],
-            ),
-            execute(
-                "INSERT INTO posts (slug, author_id) VALUES ('z', 99)",
-                vec![],
-            ),
+            execute("UPDATE posts SET views = views + 1 WHERE slug = 'a'", vec![]),
+            execute("INSERT INTO posts (slug, author_id) VALUES ('z', 99)", vec![]),
             post("d"),
         ],
     )
     .await;
     assert!(answers[0].is_ok());
-    assert_eq!(
-        answers[1],
-        Err(DbError::UniqueViolation("posts.slug".into()))
-    );
-    assert_eq!(
-        answers[2],
-        Err(DbError::UniqueViolation("posts.slug".into())),
-        "all or none of its rows"
-    );
+    assert_eq!(answers[1], Err(DbError::UniqueViolation("posts.slug".into())));
+    assert_eq!(answers[2], Err(DbError::UniqueViolation("posts.slug".into())), "all or none of its rows");
     assert_eq!(int(answers[3].as_ref().unwrap()), 1);
     assert!(matches!(answers[4], Err(DbError::ForeignKeyViolation(_))));
     assert!(answers[5].is_ok());
-    let rows = shown(
-        &db,
-        query(
-            "SELECT slug, views FROM posts ORDER BY slug",
-            &[Kind::Text, Kind::Int],
-            vec![],
-        ),
-    )
-    .await;
+    let rows = shown(&db, query("SELECT slug, views FROM posts ORDER BY slug", &[Kind::Text, Kind::Int], vec![])).await;
     assert_eq!(rows.unwrap(), "[[\"a\", 1], [\"d\", 0]]");
 }
 
@@ -135,7 +97,8 @@ async fn a_failing_write_in_a_group_harms_no_other() {
 async fn a_runaway_write_in_a_group_is_undone_and_harms_no_other() {
     let db = open().await;
     let held = hold(&db).await;
-    let runaway = "INSERT INTO authors (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let runaway =
+        "INSERT INTO authors (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
     let (before, stopped, after, _) = tokio::join!(
         db.run(post("before"), soon()),
         db.run(execute(runaway, vec![]), after(400)),
@@ -156,72 +119,31 @@ async fn a_runaway_write_in_a_group_is_undone_and_harms_no_other() {
 #[tokio::test]
 async fn a_deferred_constraint_fails_only_its_own_write() {
     let db = open().await;
-    let answers = grouped(
-        &db,
-        vec![
-            post("a"),
-            execute("INSERT INTO late (author_id) VALUES (99)", vec![]),
-            post("b"),
-        ],
-    )
-    .await;
+    let answers =
+        grouped(&db, vec![post("a"), execute("INSERT INTO late (author_id) VALUES (99)", vec![]), post("b")]).await;
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
-    assert!(
-        matches!(answers[1], Err(DbError::ForeignKeyViolation(_))),
-        "{answers:?}"
-    );
+    assert!(matches!(answers[1], Err(DbError::ForeignKeyViolation(_))), "{answers:?}");
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
 }
 
 #[tokio::test]
 async fn violations_name_their_columns() {
     let db = open().await;
-    let insert = |columns: &str, values: &str| {
-        execute(
-            &format!("INSERT INTO posts ({columns}) VALUES ({values})"),
-            vec![],
-        )
-    };
-    db.run(insert("id, slug, title, views", "1, 'a', 't', 5"), soon())
-        .await
-        .unwrap();
+    let insert =
+        |columns: &str, values: &str| execute(&format!("INSERT INTO posts ({columns}) VALUES ({values})"), vec![]);
+    db.run(insert("id, slug, title, views", "1, 'a', 't', 5"), soon()).await.unwrap();
     for (columns, values, error) in [
         ("slug", "'a'", DbError::UniqueViolation("posts.slug".into())),
-        (
-            "slug, title, views",
-            "'b', 't', 5",
-            DbError::UniqueViolation("posts.title, posts.views".into()),
-        ),
-        (
-            "id, slug",
-            "1, 'c'",
-            DbError::UniqueViolation("posts.id".into()),
-        ),
-        (
-            "slug",
-            "NULL",
-            DbError::NotNullViolation("posts.slug".into()),
-        ),
-        (
-            "slug, title",
-            "'d', 'far longer than twenty'",
-            DbError::CheckViolation("length(title) < 20".into()),
-        ),
-        (
-            "slug, author_id",
-            "'e', 7",
-            DbError::ForeignKeyViolation("FOREIGN KEY constraint failed".into()),
-        ),
+        ("slug, title, views", "'b', 't', 5", DbError::UniqueViolation("posts.title, posts.views".into())),
+        ("id, slug", "1, 'c'", DbError::UniqueViolation("posts.id".into())),
+        ("slug", "NULL", DbError::NotNullViolation("posts.slug".into())),
+        ("slug, title", "'d', 'far longer than twenty'", DbError::CheckViolation("length(title) < 20".into())),
+        ("slug, author_id", "'e', 7", DbError::ForeignKeyViolation("FOREIGN KEY constraint failed".into())),
     ] {
         assert_eq!(db.run(insert(columns, values), soon()).await, Err(error));
     }
-    assert!(
-        matches!(db.run(insert("nope", "1"), soon()).await, Err(DbError::BadQuery(why)) if why.contains("nope"))
-    );
-    assert!(matches!(
-        db.run(execute("SELECT 1", vec![]), soon()).await,
-        Err(DbError::BadQuery(_))
-    ));
+    assert!(matches!(db.run(insert("nope", "1"), soon()).await, Err(DbError::BadQuery(why)) if why.contains("nope")));
+    assert!(matches!(db.run(execute("SELECT 1", vec![]), soon()).await, Err(DbError::BadQuery(_))));
 }
 
 #[tokio::test]
@@ -229,68 +151,28 @@ async fn inserts_answer_keys_and_null_for_ignored_rows() {
     let db = open().await;
     assert_eq!(shown(&db, posts(&["a", "b"])).await.unwrap(), "[1, 2]");
     let ignore = change("INSERT INTO posts (slug) VALUES (?) ON CONFLICT DO NOTHING");
-    let rows = ["c", "a", "d"]
-        .iter()
-        .map(|slug| vec![text(slug)])
-        .collect();
-    let work = Work::Insert {
-        statement: ignore,
-        rows,
-        key: InsertKey::Generated,
-    };
-    assert_eq!(
-        shown(&db, work).await.unwrap(),
-        "[3, null, 5]",
-        "SQLite numbers an ignored row too"
-    );
-    db.execute_batch(vec![
-        "CREATE TABLE u (id BLOB PRIMARY KEY, n INTEGER) WITHOUT ROWID".into(),
-    ])
-    .await
-    .unwrap();
+    let rows = ["c", "a", "d"].iter().map(|slug| vec![text(slug)]).collect();
+    let work = Work::Insert { statement: ignore, rows, key: InsertKey::Generated };
+    assert_eq!(shown(&db, work).await.unwrap(), "[3, null, 5]", "SQLite numbers an ignored row too");
+    db.execute_batch(vec!["CREATE TABLE u (id BLOB PRIMARY KEY, n INTEGER) WITHOUT ROWID".into()]).await.unwrap();
     let given = |at| Work::Insert {
         statement: change("INSERT INTO u (n, id) VALUES (?, ?)"),
         rows: vec![vec![Value::Int(1), Value::Uuid([7; 16])]],
         key: InsertKey::Param(at),
     };
-    assert!(
-        matches!(shown(&db, given(2)).await, Err(DbError::BadQuery(_))),
-        "fails before the row is stored"
-    );
-    assert_eq!(
-        shown(&db, given(1)).await.unwrap(),
-        format!("[h'{}']", ["07"; 16].join(" "))
-    );
+    assert!(matches!(shown(&db, given(2)).await, Err(DbError::BadQuery(_))), "fails before the row is stored");
+    assert_eq!(shown(&db, given(1)).await.unwrap(), format!("[h'{}']", ["07"; 16].join(" ")));
     assert_eq!(shown(&db, posts(&[])).await.unwrap(), "[]");
 }
 
 #[tokio::test]
 async fn deletes_count_matched_rows_without_cascades() {
     let db = open().await;
-    db.run(
-        execute("INSERT INTO authors (id, name) VALUES (1, 'a')", vec![]),
-        soon(),
-    )
-    .await
-    .unwrap();
+    db.run(execute("INSERT INTO authors (id, name) VALUES (1, 'a')", vec![]), soon()).await.unwrap();
     for slug in ["x", "y"] {
-        db.run(
-            execute(
-                "INSERT INTO posts (slug, author_id) VALUES (?, 1)",
-                vec![text(slug)],
-            ),
-            soon(),
-        )
-        .await
-        .unwrap();
+        db.run(execute("INSERT INTO posts (slug, author_id) VALUES (?, 1)", vec![text(slug)]), soon()).await.unwrap();
     }
-    assert_eq!(
-        int(&db
-            .run(execute("DELETE FROM authors", vec![]), soon())
-            .await
-            .unwrap()),
-        1
-    );
+    assert_eq!(int(&db.run(execute("DELETE FROM authors", vec![]), soon()).await.unwrap()), 1);
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 0);
 }
 
@@ -298,11 +180,7 @@ fn get_or_create(slug: &str, short_find: bool) -> Work {
     let find = "SELECT id, slug FROM posts WHERE slug = ?";
     let kinds = [Kind::Int, Kind::Text];
     Work::GetOrCreate {
-        find: if short_find {
-            short(find, &kinds)
-        } else {
-            select(find, &kinds)
-        },
+        find: if short_find { short(find, &kinds) } else { select(find, &kinds) },
         find_params: vec![text(slug)],
         insert: change("INSERT INTO posts (slug) VALUES (?)"),
         insert_params: vec![text(slug)],
@@ -317,32 +195,10 @@ async fn of_many_get_or_creates_one_creates() {
     for short_find in [true, false] {
         let slug = format!("s{short_find}");
         let all = join_all((0..20).map(|_| db.run(get_or_create(&slug, short_find), soon()))).await;
-        let shown: Vec<String> = all
-            .into_iter()
-            .map(|answer| show(&answer.unwrap()))
-            .collect();
-        assert_eq!(
-            shown
-                .iter()
-                .filter(|answer| answer.starts_with("[true, ["))
-                .count(),
-            1,
-            "{shown:?}"
-        );
-        assert_eq!(
-            shown
-                .iter()
-                .filter(|answer| answer.starts_with("[false, ["))
-                .count(),
-            19,
-            "{shown:?}"
-        );
-        assert!(
-            shown
-                .iter()
-                .all(|answer| answer.ends_with(&format!(", \"{slug}\"]]"))),
-            "{shown:?}"
-        );
+        let shown: Vec<String> = all.into_iter().map(|answer| show(&answer.unwrap())).collect();
+        assert_eq!(shown.iter().filter(|answer| answer.starts_with("[true, [")).count(), 1, "{shown:?}");
+        assert_eq!(shown.iter().filter(|answer| answer.starts_with("[false, [")).count(), 19, "{shown:?}");
+        assert!(shown.iter().all(|answer| answer.ends_with(&format!(", \"{slug}\"]]"))), "{shown:?}");
     }
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
 }
@@ -351,16 +207,7 @@ async fn of_many_get_or_creates_one_creates() {
 async fn get_or_create_refuses_an_ambiguous_filter_and_undoes_a_lost_row() {
     let db = open().await;
     db.run(posts(&["a", "b"]), soon()).await.unwrap();
-    let Work::GetOrCreate {
-        insert,
-        insert_params,
-        reload,
-        key,
-        ..
-    } = get_or_create("c", true)
-    else {
-        unreachable!()
-    };
+    let Work::GetOrCreate { insert, insert_params, reload, key, .. } = get_or_create("c", true) else { unreachable!() };
     let all = Work::GetOrCreate {
         find: short("SELECT id, slug FROM posts", &[Kind::Int, Kind::Text]),
         find_params: vec![],
@@ -369,26 +216,16 @@ async fn get_or_create_refuses_an_ambiguous_filter_and_undoes_a_lost_row() {
         reload,
         key,
     };
-    assert!(
-        matches!(shown(&db, all).await, Err(DbError::BadQuery(why)) if why.contains("more than one"))
-    );
+    assert!(matches!(shown(&db, all).await, Err(DbError::BadQuery(why)) if why.contains("more than one")));
     let lost = Work::GetOrCreate {
-        find: short(
-            "SELECT id, slug FROM posts WHERE slug = 'none'",
-            &[Kind::Int, Kind::Text],
-        ),
+        find: short("SELECT id, slug FROM posts WHERE slug = 'none'", &[Kind::Int, Kind::Text]),
         find_params: vec![],
         insert,
         insert_params,
-        reload: select(
-            "SELECT id, slug FROM posts WHERE id = -?",
-            &[Kind::Int, Kind::Text],
-        ),
+        reload: select("SELECT id, slug FROM posts WHERE id = -?", &[Kind::Int, Kind::Text]),
         key,
     };
-    assert!(
-        matches!(shown(&db, lost).await, Err(DbError::BadQuery(why)) if why.contains("read back"))
-    );
+    assert!(matches!(shown(&db, lost).await, Err(DbError::BadQuery(why)) if why.contains("read back")));
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
 }
 
@@ -398,10 +235,7 @@ async fn a_write_whose_deadline_passes_in_the_queue_never_runs() {
     let held = hold(&db).await;
     let started = Instant::now();
     assert_eq!(db.run(post("late"), after(60)).await, Err(DbError::Timeout));
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "answered while the writer was busy"
-    );
+    assert!(started.elapsed() < Duration::from_secs(5), "answered while the writer was busy");
     held.commit().await.unwrap();
     db.run(post("next"), soon()).await.unwrap();
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 1);
@@ -421,27 +255,18 @@ async fn a_write_whose_caller_left_in_the_queue_never_runs() {
 #[tokio::test]
 async fn a_runaway_write_alone_is_stopped_and_undone() {
     let db = open().await;
-    let runaway = "INSERT INTO authors (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
-    assert_eq!(
-        db.run(execute(runaway, vec![]), after(100)).await,
-        Err(DbError::Timeout)
-    );
+    let runaway =
+        "INSERT INTO authors (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    assert_eq!(db.run(execute(runaway, vec![]), after(100)).await, Err(DbError::Timeout));
     assert_eq!(number(&db, "SELECT count(*) FROM authors").await, 0);
     db.run(post("next"), soon()).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_queue_is_bounded() {
-    let db = open_with(SqliteOptions {
-        queue: 2,
-        ..SqliteOptions::default()
-    })
-    .await;
+    let db = open_with(SqliteOptions { queue: 2, ..SqliteOptions::default() }).await;
     let held = hold(&db).await;
-    let mut waiting = vec![
-        Box::pin(db.run(post("a"), soon())),
-        Box::pin(db.run(post("b"), soon())),
-    ];
+    let mut waiting = vec![Box::pin(db.run(post("a"), soon())), Box::pin(db.run(post("b"), soon()))];
     for future in &mut waiting {
         assert!(futures::poll!(future.as_mut()).is_pending());
     }
@@ -459,41 +284,23 @@ async fn another_process_with_the_lock_is_waited_for_until_the_deadline() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     // Alone, as several statements, and in a group with a patient one.
     assert_eq!(db.run(post("a"), after(100)).await, Err(DbError::Timeout));
-    assert_eq!(
-        db.run(posts(&["a", "b"]), after(100)).await,
-        Err(DbError::Timeout)
-    );
+    assert_eq!(db.run(posts(&["a", "b"]), after(100)).await, Err(DbError::Timeout));
     assert!(matches!(db.begin(after(100)).await, Err(DbError::Timeout)));
-    let (hasty, patient, ()) = tokio::join!(
-        db.run(post("c"), after(150)),
-        db.run(post("d"), soon()),
-        async {
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            other.execute_batch("COMMIT").unwrap();
-        }
-    );
+    let (hasty, patient, ()) = tokio::join!(db.run(post("c"), after(150)), db.run(post("d"), soon()), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        other.execute_batch("COMMIT").unwrap();
+    });
     assert_eq!(hasty, Err(DbError::Timeout));
     patient.unwrap();
-    assert_eq!(
-        shown(&db, query("SELECT slug FROM posts", &[Kind::Text], vec![]))
-            .await
-            .unwrap(),
-        "[[\"d\"]]"
-    );
+    assert_eq!(shown(&db, query("SELECT slug FROM posts", &[Kind::Text], vec![])).await.unwrap(), "[[\"d\"]]");
 }
 
 #[tokio::test]
 async fn ddl_is_all_or_nothing() {
     let db = open().await;
-    let batch = vec![
-        "CREATE TABLE fresh (id INTEGER)".into(),
-        "CREATE TABLE broken (".into(),
-    ];
+    let batch = vec!["CREATE TABLE fresh (id INTEGER)".into(), "CREATE TABLE broken (".into()];
     let error = db.execute_batch(batch).await.unwrap_err();
-    assert!(
-        matches!(&error, DbError::BadQuery(why) if why.contains("CREATE TABLE broken (")),
-        "{error}"
-    );
+    assert!(matches!(&error, DbError::BadQuery(why) if why.contains("CREATE TABLE broken (")), "{error}");
     assert!(db.introspect().unwrap().table("fresh").is_none());
     db.run(post("next"), soon()).await.unwrap();
 }
@@ -506,20 +313,13 @@ async fn closing_finishes_what_is_queued() {
     assert!(futures::poll!(queued.as_mut()).is_pending());
     let closing = db.db.clone();
     let closed = std::thread::spawn(move || closing.close());
-    while !matches!(
-        db.run(post("late"), after(5)).await,
-        Err(DbError::Unavailable(_))
-    ) {}
+    while !matches!(db.run(post("late"), after(5)).await, Err(DbError::Unavailable(_))) {}
     drop(held);
     queued.await.unwrap();
     closed.join().unwrap();
     let rows: i64 = rusqlite::Connection::open(&db.path)
         .unwrap()
-        .query_row(
-            "SELECT count(*) FROM posts WHERE slug = 'queued'",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT count(*) FROM posts WHERE slug = 'queued'", [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 1);
 }
@@ -527,10 +327,7 @@ async fn closing_finishes_what_is_queued() {
 #[tokio::test]
 async fn the_log_is_checkpointed_when_the_writer_is_idle() {
     let db = open().await;
-    let blob = execute(
-        "INSERT INTO authors (name) VALUES (hex(randomblob(1000000)))",
-        vec![],
-    );
+    let blob = execute("INSERT INTO authors (name) VALUES (hex(randomblob(1000000)))", vec![]);
     db.run(blob, soon()).await.unwrap();
     let started = Instant::now();
     while db.stats().checkpoints == 0 {
@@ -544,48 +341,23 @@ async fn the_log_starts_over_instead_of_growing() {
     let db = open().await;
     // 64 MiB through a log that is emptied every 8 MiB, though reads go on.
     for _ in 0..32 {
-        db.run(
-            execute(
-                "REPLACE INTO authors VALUES (1, hex(randomblob(1048576)))",
-                vec![],
-            ),
-            soon(),
-        )
-        .await
-        .unwrap();
-        let read = Work::Scalar {
-            statement: short("SELECT count(*) FROM authors", &[Kind::Int]),
-            params: vec![],
-        };
+        db.run(execute("REPLACE INTO authors VALUES (1, hex(randomblob(1048576)))", vec![]), soon()).await.unwrap();
+        let read = Work::Scalar { statement: short("SELECT count(*) FROM authors", &[Kind::Int]), params: vec![] };
         assert_eq!(int(&db.try_now(&read, soon()).unwrap().unwrap()), 1);
     }
-    let log = std::fs::metadata(db.path.with_extension("db-wal"))
-        .unwrap()
-        .len();
+    let log = std::fs::metadata(db.path.with_extension("db-wal")).unwrap().len();
     assert!(log < 16 << 20, "the log has {log} bytes");
 }
 
 #[tokio::test]
 async fn a_full_disk_is_unavailable_and_harms_no_other() {
     let db = open().await;
-    db.execute_batch(vec!["PRAGMA max_page_count = 40".into()])
-        .await
-        .unwrap();
-    let large = || {
-        execute(
-            "INSERT INTO authors (name) VALUES (hex(zeroblob(200000)))",
-            vec![],
-        )
-    };
-    assert!(
-        matches!(db.run(large(), soon()).await, Err(DbError::Unavailable(why)) if why.contains("full"))
-    );
+    db.execute_batch(vec!["PRAGMA max_page_count = 40".into()]).await.unwrap();
+    let large = || execute("INSERT INTO authors (name) VALUES (hex(zeroblob(200000)))", vec![]);
+    assert!(matches!(db.run(large(), soon()).await, Err(DbError::Unavailable(why)) if why.contains("full")));
     let answers = grouped(&db, vec![post("a"), large(), post("b")]).await;
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
-    assert!(
-        matches!(&answers[1], Err(DbError::Unavailable(why)) if why.contains("full")),
-        "{answers:?}"
-    );
+    assert!(matches!(&answers[1], Err(DbError::Unavailable(why)) if why.contains("full")), "{answers:?}");
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
 }
 
@@ -600,11 +372,7 @@ async fn an_answered_write_is_in_the_file_without_the_writer_being_closed() {
     }
     let found: i64 = rusqlite::Connection::open(copy.path().join("test.db"))
         .unwrap()
-        .query_row(
-            "SELECT count(*) FROM posts WHERE slug = 'durable'",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT count(*) FROM posts WHERE slug = 'durable'", [], |row| row.get(0))
         .unwrap();
     assert_eq!(found, 1);
 }
@@ -615,10 +383,7 @@ async fn a_new_database_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let db = open().await;
     for name in ["test.db", "test.db-wal", "test.db-shm"] {
-        let mode = std::fs::metadata(db.path.with_file_name(name))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(db.path.with_file_name(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
@@ -627,16 +392,8 @@ async fn a_new_database_is_its_owners_alone() {
 fn a_path_that_is_no_database_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
-    std::fs::write(
-        &file,
-        "not a database, but long enough to be looked at".repeat(50),
-    )
-    .unwrap();
-    for path in [
-        folder.path().to_path_buf(),
-        file.clone(),
-        file.join("below/x.db"),
-    ] {
+    std::fs::write(&file, "not a database, but long enough to be looked at".repeat(50)).unwrap();
+    for path in [folder.path().to_path_buf(), file.clone(), file.join("below/x.db")] {
         match covet_db::Sqlite::open(&path, SqliteOptions::default()) {
             Err(DbError::Unavailable(why)) => {
                 assert!(why.contains(folder.path().to_str().unwrap()), "{why}")

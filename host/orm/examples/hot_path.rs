@@ -20,32 +20,17 @@ fn best(name: &str, mut run: impl FnMut()) {
 
 fn main() -> Result<(), QueryError> {
     let plans = fuzzing::plans();
-    let node = Node::Compare(Comparison {
-        left: FieldPath::of("id"),
-        lookup: Lookup::Exact,
-        right: Operand::Param(0),
-    });
+    let node = Node::Compare(Comparison { left: FieldPath::of("id"), lookup: Lookup::Exact, right: Operand::Param(0) });
     let by_key = Shape {
         model: "Post".to_owned(),
-        operation: Operation::Select(Select {
-            filter: vec![node],
-            ..Select::default()
-        }),
+        operation: Operation::Select(Select { filter: vec![node], ..Select::default() }),
     };
     let number = plans.prepare(&by_key)?;
-    let plan = plans
-        .get(number)
-        .ok_or_else(|| QueryError::BadQuery("the plan is gone".to_owned()))?;
+    let plan = plans.get(number).ok_or_else(|| QueryError::BadQuery("the plan is gone".to_owned()))?;
     let params = [0x81, 0x19, 0x30, 0x39];
-    best("plans.peek", || {
-        _ = black_box(plans.peek(black_box(number)))
-    });
+    best("plans.peek", || _ = black_box(plans.peek(black_box(number))));
     best("plans.get", || _ = black_box(plans.get(black_box(number))));
-    best("bind, select by primary key", || {
-        _ = black_box(plan.bind(black_box(&params)))
-    });
-    best("prepare, shape known", || {
-        _ = black_box(plans.prepare(black_box(&by_key)))
-    });
+    best("bind, select by primary key", || _ = black_box(plan.bind(black_box(&params))));
+    best("prepare, shape known", || _ = black_box(plans.prepare(black_box(&by_key))));
     Ok(())
 }

@@ -14,8 +14,8 @@ use crate::SchemaError;
 use crate::schema::{Field, Model};
 
 pub use check::{
-    MAX_DEFAULT, MAX_ENUM_VALUE, MAX_ENUM_VALUES, MAX_FIELDS, MAX_INDEX_COLUMNS, MAX_INDEXES,
-    MAX_MODELS, MAX_NAME, MAX_VARCHAR,
+    MAX_DEFAULT, MAX_ENUM_VALUE, MAX_ENUM_VALUES, MAX_FIELDS, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_MODELS, MAX_NAME,
+    MAX_VARCHAR,
 };
 
 /// One column of a key.
@@ -69,8 +69,7 @@ impl Entry {
 
     /// The database numbers new rows by `INTEGER PRIMARY KEY`, so an index holds it after its own columns.
     pub fn has_integer_key(&self) -> bool {
-        self.primary_key()
-            .is_some_and(|field| field.kind.is_integer())
+        self.primary_key().is_some_and(|field| field.kind.is_integer())
     }
 }
 
@@ -118,21 +117,14 @@ impl Catalog {
         for root in 0..self.entries.len() {
             let mut stack = vec![(root, 0_usize)];
             while let Some((index, next)) = stack.pop() {
-                let (Some(entry), Some(mark)) = (self.entries.get(index), state.get_mut(index))
-                else {
+                let (Some(entry), Some(mark)) = (self.entries.get(index), state.get_mut(index)) else {
                     continue;
                 };
                 if *mark == 2 || (*mark == 1 && next == 0) {
                     continue;
                 }
                 *mark = 1;
-                match entry
-                    .relations
-                    .iter()
-                    .enumerate()
-                    .skip(next)
-                    .find_map(|(at, to)| to.map(|to| (at, to)))
-                {
+                match entry.relations.iter().enumerate().skip(next).find_map(|(at, to)| to.map(|to| (at, to))) {
                     Some((at, to)) => {
                         stack.push((index, at + 1));
                         stack.push((to, 0));

@@ -31,11 +31,7 @@ impl fmt::Display for SchemaMismatch {
         if !self.column.is_empty() {
             write!(out, ", column {}", self.column)?;
         }
-        write!(
-            out,
-            " doesn't fit model {}: {}; {}",
-            self.model, self.what, self.way_out
-        )
+        write!(out, " doesn't fit model {}: {}; {}", self.model, self.what, self.way_out)
     }
 }
 
@@ -46,34 +42,18 @@ impl std::error::Error for SchemaMismatch {}
 ///
 /// # Errors
 /// Every mismatch found; then nothing should be created.
-pub fn reconcile(
-    catalog: &Catalog,
-    existing: &Introspection,
-) -> Result<Vec<String>, Vec<SchemaMismatch>> {
+pub fn reconcile(catalog: &Catalog, existing: &Introspection) -> Result<Vec<String>, Vec<SchemaMismatch>> {
     let mut statements = Vec::new();
     let mut mismatches = Vec::new();
-    for entry in catalog
-        .creation_order()
-        .into_iter()
-        .filter_map(|index| catalog.entry(index))
-    {
+    for entry in catalog.creation_order().into_iter().filter_map(|index| catalog.entry(index)) {
         match existing.table(&entry.model.table) {
             None => {
                 statements.push(create::table(catalog, entry));
-                statements.extend(
-                    entry
-                        .keys
-                        .iter()
-                        .filter(|key| !key.name.is_empty())
-                        .map(|key| create::index(entry, key)),
-                );
+                statements
+                    .extend(entry.keys.iter().filter(|key| !key.name.is_empty()).map(|key| create::index(entry, key)));
             }
             Some(table) => compare::table(catalog, entry, table, &mut statements, &mut mismatches),
         }
     }
-    if mismatches.is_empty() {
-        Ok(statements)
-    } else {
-        Err(mismatches)
-    }
+    if mismatches.is_empty() { Ok(statements) } else { Err(mismatches) }
 }

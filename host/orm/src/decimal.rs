@@ -77,9 +77,7 @@ pub fn parse(text: &str, scale: u8) -> Result<Parsed, Refused> {
     }
     let missing = usize::from(scale).saturating_sub(behind);
     for _ in 0..missing {
-        magnitude = magnitude
-            .checked_mul(10)
-            .ok_or(Refused::Range { negative })?;
+        magnitude = magnitude.checked_mul(10).ok_or(Refused::Range { negative })?;
     }
     let floor = match (negative, exact) {
         (false, _) => magnitude,
@@ -100,73 +98,21 @@ mod tests {
 
     #[test]
     fn text_is_scaled_without_loss() {
-        assert_eq!(
-            parse("-12.50", 2),
-            Ok(Parsed {
-                floor: -1250,
-                exact: true
-            })
-        );
-        assert_eq!(
-            parse("7", 3),
-            Ok(Parsed {
-                floor: 7000,
-                exact: true
-            })
-        );
-        assert_eq!(
-            parse("1.500", 1),
-            Ok(Parsed {
-                floor: 15,
-                exact: true
-            })
-        );
-        assert_eq!(
-            parse("1.005", 2),
-            Ok(Parsed {
-                floor: 100,
-                exact: false
-            })
-        );
-        assert_eq!(
-            parse("-1.005", 2),
-            Ok(Parsed {
-                floor: -101,
-                exact: false
-            })
-        );
+        assert_eq!(parse("-12.50", 2), Ok(Parsed { floor: -1250, exact: true }));
+        assert_eq!(parse("7", 3), Ok(Parsed { floor: 7000, exact: true }));
+        assert_eq!(parse("1.500", 1), Ok(Parsed { floor: 15, exact: true }));
+        assert_eq!(parse("1.005", 2), Ok(Parsed { floor: 100, exact: false }));
+        assert_eq!(parse("-1.005", 2), Ok(Parsed { floor: -101, exact: false }));
         let all = "9".repeat(38);
-        assert_eq!(
-            parse(&all, 0).map(|parsed| parsed.floor),
-            Ok(ten_to(38) - 1)
-        );
+        assert_eq!(parse(&all, 0).map(|parsed| parsed.floor), Ok(ten_to(38) - 1));
     }
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in [
-            "",
-            "-",
-            ".",
-            ".5",
-            "5.",
-            "1e3",
-            " 1",
-            "1,0",
-            "1.2.3",
-            "--1",
-            "٣",
-            &"1".repeat(200),
-        ] {
+        for text in ["", "-", ".", ".5", "5.", "1e3", " 1", "1,0", "1.2.3", "--1", "٣", &"1".repeat(200)] {
             assert_eq!(parse(text, 2), Err(Refused::Syntax), "{text:?}");
         }
-        assert_eq!(
-            parse(&"9".repeat(40), 0),
-            Err(Refused::Range { negative: false })
-        );
-        assert_eq!(
-            parse(&format!("-{}", "9".repeat(40)), 0),
-            Err(Refused::Range { negative: true })
-        );
+        assert_eq!(parse(&"9".repeat(40), 0), Err(Refused::Range { negative: false }));
+        assert_eq!(parse(&format!("-{}", "9".repeat(40)), 0), Err(Refused::Range { negative: true }));
     }
 }

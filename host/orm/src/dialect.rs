@@ -24,9 +24,9 @@ impl Dialect {
     pub(crate) fn words(self) -> Result<&'static dyn Words, QueryError> {
         match self {
             Dialect::Sqlite => Ok(&sqlite::Sqlite),
-            Dialect::Postgres | Dialect::MySql => Err(QueryError::bad(format!(
-                "{self:?} is not among the databases of this build: use SQLite"
-            ))),
+            Dialect::Postgres | Dialect::MySql => {
+                Err(QueryError::bad(format!("{self:?} is not among the databases of this build: use SQLite")))
+            }
         }
     }
 }

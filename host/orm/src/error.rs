@@ -29,10 +29,7 @@ impl QueryError {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> QueryError {
-        QueryError::Invalid {
-            field: field.into(),
-            reason: reason.into(),
-        }
+        QueryError::Invalid { field: field.into(), reason: reason.into() }
     }
 }
 

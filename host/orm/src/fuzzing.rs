@@ -2,8 +2,8 @@
 
 use crate::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use crate::shape::{
-    Assignment, Change, Comparison, FieldPath, GetOrCreate, Insert, Lookup, Node, Operand,
-    Operation, Order, Select, Shape, Update,
+    Assignment, Change, Comparison, FieldPath, GetOrCreate, Insert, Lookup, Node, Operand, Operation, Order, Select,
+    Shape, Update,
 };
 use crate::{Catalog, Dialect, Plans, plan};
 
@@ -48,28 +48,16 @@ impl Choices<'_> {
 
     fn name(&mut self) -> String {
         const NAMES: [&str; 24] = [
-            "id", "author", "title", "price", "wide", "born", "at", "time", "lasts", "data", "key",
-            "state", "mail", "link", "doc", "small", "ratio", "flag", "parent", "name", "nothing",
-            "", "\"; --", "slug",
+            "id", "author", "title", "price", "wide", "born", "at", "time", "lasts", "data", "key", "state", "mail",
+            "link", "doc", "small", "ratio", "flag", "parent", "name", "nothing", "", "\"; --", "slug",
         ];
         let at = usize::from(self.byte());
-        NAMES
-            .get(at % NAMES.len())
-            .copied()
-            .unwrap_or_default()
-            .to_owned()
+        NAMES.get(at % NAMES.len()).copied().unwrap_or_default().to_owned()
     }
 
     fn path(&mut self) -> FieldPath {
-        let via = if self.flag() {
-            self.several(Self::name)
-        } else {
-            Vec::new()
-        };
-        FieldPath {
-            via,
-            field: self.name(),
-        }
+        let via = if self.flag() { self.several(Self::name) } else { Vec::new() };
+        FieldPath { via, field: self.name() }
     }
 
     fn node(&mut self) -> Node {
@@ -79,49 +67,32 @@ impl Choices<'_> {
             2 => Node::Negate,
             _ => {
                 let left = self.path();
-                let lookup = Lookup::ALL
-                    .get(usize::from(self.byte()) % Lookup::ALL.len())
-                    .copied()
-                    .unwrap_or(Lookup::Exact);
+                let lookup =
+                    Lookup::ALL.get(usize::from(self.byte()) % Lookup::ALL.len()).copied().unwrap_or(Lookup::Exact);
                 let right = if self.byte().is_multiple_of(5) {
                     Operand::Field(self.path())
                 } else {
                     Operand::Param(self.number())
                 };
-                Node::Compare(Comparison {
-                    left,
-                    lookup,
-                    right,
-                })
+                Node::Compare(Comparison { left, lookup, right })
             }
         }
     }
 
     fn insert(&mut self) -> Insert {
-        Insert {
-            fields: self.several(Self::name),
-            many: self.flag(),
-            ignore_conflicts: self.flag(),
-        }
+        Insert { fields: self.several(Self::name), many: self.flag(), ignore_conflicts: self.flag() }
     }
 
     fn operation(&mut self) -> Operation {
         match self.byte() % 7 {
             0 => Operation::Select(Select {
                 filter: self.several(Self::node),
-                order: self.several(|choices| Order {
-                    by: choices.path(),
-                    descending: choices.flag(),
-                }),
+                order: self.several(|choices| Order { by: choices.path(), descending: choices.flag() }),
                 reverse: self.flag(),
                 limit: self.flag().then(|| self.number()),
                 offset: self.flag().then(|| self.number()),
                 related: self.several(|choices| choices.several(Self::name)),
-                fields: if self.flag() {
-                    self.several(Self::path)
-                } else {
-                    Vec::new()
-                },
+                fields: if self.flag() { self.several(Self::path) } else { Vec::new() },
                 distinct: self.flag(),
             }),
             1 => Operation::Count(self.several(Self::node)),
@@ -141,10 +112,7 @@ impl Choices<'_> {
                 }),
             }),
             5 => Operation::Delete(self.several(Self::node)),
-            _ => Operation::GetOrCreate(GetOrCreate {
-                filter: self.several(Self::node),
-                create: self.insert(),
-            }),
+            _ => Operation::GetOrCreate(GetOrCreate { filter: self.several(Self::node), create: self.insert() }),
         }
     }
 }
@@ -157,10 +125,7 @@ pub fn shape(bytes: &[u8]) -> Shape {
         7 => "Nobody",
         _ => "Post",
     };
-    Shape {
-        model: model.to_owned(),
-        operation: choices.operation(),
-    }
+    Shape { model: model.to_owned(), operation: choices.operation() }
 }
 
 /// Two models with a field of every kind and both sorts of relation.
@@ -177,36 +142,19 @@ pub fn models() -> Vec<Model> {
         references: None,
         default: None,
     };
-    let key = || Field {
-        primary_key: true,
-        auto_increment: true,
-        ..field("id", Kind::Int64)
-    };
+    let key = || Field { primary_key: true, auto_increment: true, ..field("id", Kind::Int64) };
     let relation = |name: &str, model: &str, nullable: bool| Field {
         column: format!("{name}_id"),
         nullable,
-        references: Some(Relation {
-            model: model.to_owned(),
-            on_delete: OnDelete::Cascade,
-        }),
+        references: Some(Relation { model: model.to_owned(), on_delete: OnDelete::Cascade }),
         ..field(name, Kind::Int64)
     };
-    let nullable = |field: Field| Field {
-        nullable: true,
-        ..field
-    };
-    let by = |field: &str, descending: bool| IndexColumn {
-        field: field.to_owned(),
-        descending,
-    };
+    let nullable = |field: Field| Field { nullable: true, ..field };
+    let by = |field: &str, descending: bool| IndexColumn { field: field.to_owned(), descending };
     let author = Model {
         name: "Author".to_owned(),
         table: "authors".to_owned(),
-        fields: vec![
-            key(),
-            field("name", Kind::Varchar(80)),
-            relation("parent", "Author", true),
-        ],
+        fields: vec![key(), field("name", Kind::Varchar(80)), relation("parent", "Author", true)],
         indexes: Vec::new(),
         ordering: vec![by("name", false)],
     };
@@ -218,34 +166,16 @@ pub fn models() -> Vec<Model> {
             relation("author", "Author", false),
             relation("parent", "Post", true),
             field("title", Kind::Varchar(200)),
-            Field {
-                unique: true,
-                ..field("slug", Kind::Varchar(80))
-            },
-            field(
-                "price",
-                Kind::Decimal(DecimalSpec {
-                    digits: 10,
-                    scale: 2,
-                }),
-            ),
-            field(
-                "wide",
-                Kind::Decimal(DecimalSpec {
-                    digits: 30,
-                    scale: 6,
-                }),
-            ),
+            Field { unique: true, ..field("slug", Kind::Varchar(80)) },
+            field("price", Kind::Decimal(DecimalSpec { digits: 10, scale: 2 })),
+            field("wide", Kind::Decimal(DecimalSpec { digits: 30, scale: 6 })),
             nullable(field("born", Kind::Date)),
             nullable(field("at", Kind::Datetime)),
             nullable(field("time", Kind::Time)),
             nullable(field("lasts", Kind::Duration)),
             nullable(field("data", Kind::Binary)),
             nullable(field("key", Kind::Uuid)),
-            nullable(field(
-                "state",
-                Kind::Enumeration(vec!["draft".to_owned(), "live".to_owned()]),
-            )),
+            nullable(field("state", Kind::Enumeration(vec!["draft".to_owned(), "live".to_owned()]))),
             nullable(field("mail", Kind::Email)),
             nullable(field("link", Kind::Url)),
             nullable(field("doc", Kind::Json)),
@@ -282,42 +212,20 @@ pub fn plans() -> Plans {
         .nth(1)
         .map(|model| model.fields.into_iter().map(|field| field.name).collect())
         .unwrap_or_default();
-    let shape = |operation| Shape {
-        model: "Post".to_owned(),
-        operation,
-    };
+    let shape = |operation| Shape { model: "Post".to_owned(), operation };
     for many in [false, true] {
-        let insert = Insert {
-            fields: all.clone(),
-            many,
-            ignore_conflicts: many,
-        };
+        let insert = Insert { fields: all.clone(), many, ignore_conflicts: many };
         let _ = plans.prepare(&shape(Operation::Insert(insert)));
     }
     for field in &all {
         for lookup in Lookup::ALL {
-            let node = Node::Compare(Comparison {
-                left: FieldPath::of(field),
-                lookup,
-                right: Operand::Param(0),
-            });
+            let node = Node::Compare(Comparison { left: FieldPath::of(field), lookup, right: Operand::Param(0) });
             let _ = plans.prepare(&shape(Operation::Count(vec![node])));
         }
-        let assignment = Assignment {
-            field: field.clone(),
-            change: Change::Set,
-            param: 0,
-        };
-        let _ = plans.prepare(&shape(Operation::Update(Update {
-            filter: Vec::new(),
-            assignments: vec![assignment],
-        })));
+        let assignment = Assignment { field: field.clone(), change: Change::Set, param: 0 };
+        let _ = plans.prepare(&shape(Operation::Update(Update { filter: Vec::new(), assignments: vec![assignment] })));
     }
-    let page = Select {
-        limit: Some(0),
-        offset: Some(1),
-        ..Select::default()
-    };
+    let page = Select { limit: Some(0), offset: Some(1), ..Select::default() };
     let _ = plans.prepare(&shape(Operation::Select(page)));
     plans
 }
@@ -325,10 +233,7 @@ pub fn plans() -> Plans {
 /// Binds any bytes to every plan of [`plans`]; build those once.
 pub fn bind_any(plans: &Plans, bytes: &[u8]) {
     for number in 0..plans.len() {
-        if let Some(plan) = u32::try_from(number)
-            .ok()
-            .and_then(|number| plans.peek(number))
-        {
+        if let Some(plan) = u32::try_from(number).ok().and_then(|number| plans.peek(number)) {
             let _ = plan.bind(bytes);
         }
     }

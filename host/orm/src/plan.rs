@@ -115,12 +115,7 @@ pub fn plan(catalog: &Catalog, dialect: Dialect, shape: &Shape) -> Result<Plan, 
             .map(|entry| Arc::from(entry.model.table.as_str()))
             .collect()
     };
-    Ok(Plan {
-        step: made.step,
-        params: made.params,
-        reads: names(made.reads),
-        writes: names(made.writes),
-    })
+    Ok(Plan { step: made.step, params: made.params, reads: names(made.reads), writes: names(made.writes) })
 }
 
 /// What planning an operation yields; tables as indexes into the catalog.
@@ -145,48 +140,20 @@ impl Plan {
                     Some(Value::Int(rows)) => select::ROW_GUARD.max(rows.unsigned_abs()),
                     _ => select::ROW_GUARD,
                 };
-                Ok(Work::Query {
-                    statement: read.pick(&values),
-                    params: values,
-                    max_rows,
-                })
+                Ok(Work::Query { statement: read.pick(&values), params: values, max_rows })
             }
             Step::Scalar { read } => {
                 let values = read.slots.bind(params, self.params)?;
-                Ok(Work::Scalar {
-                    statement: read.pick(&values),
-                    params: values,
-                })
+                Ok(Work::Scalar { statement: read.pick(&values), params: values })
             }
-            Step::Execute { statement, slots } => Ok(Work::Execute {
-                statement: statement.clone(),
-                params: slots.bind(params, self.params)?,
-            }),
-            Step::Insert {
-                statement,
-                slots,
-                many,
-                key,
-            } => {
-                let rows = if *many {
-                    self.bind_rows(slots, params)?
-                } else {
-                    vec![slots.bind(params, self.params)?]
-                };
-                Ok(Work::Insert {
-                    statement: statement.clone(),
-                    rows,
-                    key: *key,
-                })
+            Step::Execute { statement, slots } => {
+                Ok(Work::Execute { statement: statement.clone(), params: slots.bind(params, self.params)? })
             }
-            Step::GetOrCreate {
-                find,
-                find_slots,
-                insert,
-                insert_slots,
-                reload,
-                key,
-            } => {
+            Step::Insert { statement, slots, many, key } => {
+                let rows = if *many { self.bind_rows(slots, params)? } else { vec![slots.bind(params, self.params)?] };
+                Ok(Work::Insert { statement: statement.clone(), rows, key: *key })
+            }
+            Step::GetOrCreate { find, find_slots, insert, insert_slots, reload, key } => {
                 let mut decoder = Decoder::new(params);
                 bind::open(&mut decoder, u64::from(self.params), "parameters")?;
                 let items = Items::scan(&mut decoder, self.params)?;
@@ -212,9 +179,7 @@ impl Plan {
         let count = match decoder.array() {
             Ok(Some(count)) => count,
             _ => {
-                return Err(QueryError::bad(
-                    "parameters are not a CBOR array (of definite length) of rows",
-                ));
+                return Err(QueryError::bad("parameters are not a CBOR array (of definite length) of rows"));
             }
         };
         if count > MAX_INSERT_ROWS {
@@ -268,10 +233,7 @@ impl Plan {
 fn in_row(fault: QueryError, row: usize) -> QueryError {
     match fault {
         QueryError::BadQuery(message) => QueryError::BadQuery(format!("row {row}: {message}")),
-        QueryError::Invalid { field, reason } => QueryError::Invalid {
-            field,
-            reason: format!("{reason} (row {row})"),
-        },
+        QueryError::Invalid { field, reason } => QueryError::Invalid { field, reason: format!("{reason} (row {row})") },
         other => other,
     }
 }

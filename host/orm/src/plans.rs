@@ -39,12 +39,7 @@ fn place(number: u32) -> (usize, usize) {
 
 impl Plans {
     pub fn new(catalog: Arc<Catalog>, dialect: Dialect) -> Plans {
-        Plans {
-            catalog,
-            dialect,
-            chunks: [const { OnceLock::new() }; CHUNKS],
-            numbers: RwLock::default(),
-        }
+        Plans { catalog, dialect, chunks: [const { OnceLock::new() }; CHUNKS], numbers: RwLock::default() }
     }
 
     /// The number of a shape's plan, made now if it is new. About 1 µs when it is known, 50 µs when not.
@@ -69,19 +64,14 @@ impl Plans {
         }
         let number = u32::try_from(next).unwrap_or(u32::MAX);
         let (chunk, at) = place(number);
-        let slots = self.chunks.get(chunk).map(|slots| {
-            slots.get_or_init(|| {
-                std::iter::repeat_with(OnceLock::new)
-                    .take(FIRST << chunk)
-                    .collect()
-            })
-        });
+        let slots = self
+            .chunks
+            .get(chunk)
+            .map(|slots| slots.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(FIRST << chunk).collect()));
         match slots.and_then(|slots| slots.get(at)) {
             Some(slot) => _ = slot.set(made),
             None => {
-                return Err(QueryError::TooLarge(format!(
-                    "plan {number} is past the limit of {MAX_PLANS}"
-                )));
+                return Err(QueryError::TooLarge(format!("plan {number} is past the limit of {MAX_PLANS}")));
             }
         }
         numbers.insert(shape.clone(), number);

@@ -78,15 +78,7 @@ impl Kind {
 
     /// Held as text, so that the text lookups (`contains`, `regex`, …) fit.
     pub fn is_textual(&self) -> bool {
-        matches!(
-            self,
-            Kind::Varchar(_)
-                | Kind::Text
-                | Kind::Json
-                | Kind::Enumeration(_)
-                | Kind::Email
-                | Kind::Url
-        )
+        matches!(self, Kind::Varchar(_) | Kind::Text | Kind::Json | Kind::Enumeration(_) | Kind::Email | Kind::Url)
     }
 
     /// One of the three integer widths.
@@ -105,13 +97,8 @@ impl Kind {
             Kind::Boolean => covet_db::Kind::Bool,
             Kind::Int16 | Kind::Int32 | Kind::Int64 => covet_db::Kind::Int,
             Kind::Float32 | Kind::Float64 => covet_db::Kind::Real,
-            Kind::Decimal(spec) => covet_db::Kind::Decimal {
-                digits: spec.digits,
-                scale: spec.scale,
-            },
-            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => {
-                covet_db::Kind::Text
-            }
+            Kind::Decimal(spec) => covet_db::Kind::Decimal { digits: spec.digits, scale: spec.scale },
+            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => covet_db::Kind::Text,
             Kind::Binary => covet_db::Kind::Bytes,
             Kind::Datetime => covet_db::Kind::Timestamp,
             Kind::Date => covet_db::Kind::Date,

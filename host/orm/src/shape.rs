@@ -12,10 +12,7 @@ pub struct FieldPath {
 impl FieldPath {
     /// A field of the root model itself.
     pub fn of(field: impl Into<String>) -> FieldPath {
-        FieldPath {
-            via: Vec::new(),
-            field: field.into(),
-        }
+        FieldPath { via: Vec::new(), field: field.into() }
     }
 
     /// As authors say it: `author.country.name`.

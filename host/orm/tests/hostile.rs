@@ -1,17 +1,10 @@
 //! No shape and no bytes panic, overflow or allocate without bound.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is how it speaks"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
 
 mod common;
 
 use common::*;
-use covet_orm::shape::{
-    Assignment, Change, FieldPath, Insert, Lookup, Node, Operation, Select, Shape,
-};
+use covet_orm::shape::{Assignment, Change, FieldPath, Insert, Lookup, Node, Operation, Select, Shape};
 use covet_orm::{Catalog, Dialect, MAX_PLANS, Plans, QueryError, fuzzing, plan};
 use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
@@ -49,14 +42,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 fn try_plan(operation: Operation) -> Result<covet_orm::Plan, QueryError> {
-    plan(
-        &catalog(),
-        Dialect::Sqlite,
-        &Shape {
-            model: "Post".into(),
-            operation,
-        },
-    )
+    plan(&catalog(), Dialect::Sqlite, &Shape { model: "Post".into(), operation })
 }
 
 fn said(operation: Operation) -> String {
@@ -72,9 +58,7 @@ fn malformed_filters_are_refused_with_a_reason() {
     assert!(said(count(vec![Node::AnyOf(u32::MAX)])).contains("postfix"));
     assert!(said(count(vec![one(), one()])).contains("all-of(2)"));
     assert!(said(count(std::iter::repeat_with(one).take(1001).collect())).contains("at most 1000"));
-    let deep = std::iter::once(one())
-        .chain(std::iter::repeat_with(|| Node::Negate).take(64))
-        .collect();
+    let deep = std::iter::once(one()).chain(std::iter::repeat_with(|| Node::Negate).take(64)).collect();
     assert!(said(count(deep)).contains("64 levels"));
     assert!(said(count(vec![is("id", Lookup::Exact, 3)])).contains("parameter 0 is used nowhere"));
     assert!(said(count(vec![is("id", Lookup::Exact, u32::MAX)])).contains("used nowhere"));
@@ -84,38 +68,16 @@ fn malformed_filters_are_refused_with_a_reason() {
     assert!(said(count(vec![is("title", Lookup::Year, 0)])).contains("needs a date"));
     assert!(said(count(vec![is("at", Lookup::Month, 0)])).contains("needs a date"));
     let far = vec!["editor".to_owned(); 9];
-    let related = Select {
-        related: vec![far],
-        ..Select::default()
-    };
+    let related = Select { related: vec![far], ..Select::default() };
     assert!(try_plan(Operation::Select(related)).is_err());
-    let columns = Select {
-        fields: vec![FieldPath::of("id"); 1_501],
-        ..Select::default()
-    };
+    let columns = Select { fields: vec![FieldPath::of("id"); 1_501], ..Select::default() };
     assert!(said(Operation::Select(columns)).contains("at most 1500"));
-    let twice = vec![
-        change("views", Change::Set, 0),
-        Assignment {
-            field: "views".into(),
-            change: Change::Set,
-            param: 1,
-        },
-    ];
+    let twice =
+        vec![change("views", Change::Set, 0), Assignment { field: "views".into(), change: Change::Set, param: 1 }];
     assert!(said(update(vec![], twice)).contains("twice"));
     assert!(said(update(vec![], vec![])).contains("changes nothing"));
     assert!(said(insert(&["title", "title"])).contains("twice"));
-    assert!(
-        plan(
-            &catalog(),
-            Dialect::Sqlite,
-            &Shape {
-                model: "x; DROP".into(),
-                operation: count(vec![])
-            }
-        )
-        .is_err()
-    );
+    assert!(plan(&catalog(), Dialect::Sqlite, &Shape { model: "x; DROP".into(), operation: count(vec![]) }).is_err());
 }
 
 fn bind(operation: Operation, bytes: &[u8]) -> Result<covet_db::Work, QueryError> {
@@ -134,19 +96,11 @@ fn hostile_cbor_is_refused() {
         ("bytes after", text(), &[0x81, 0x61, b'a', 0x00]),
         ("indefinite array", text(), &[0x9f, 0x61, b'a', 0xff]),
         ("indefinite text", text(), &[0x81, 0x7f, 0x61, b'a', 0xff]),
-        (
-            "text of 2^63 bytes",
-            text(),
-            &[0x81, 0x7b, 0x80, 0, 0, 0, 0, 0, 0, 0],
-        ),
+        ("text of 2^63 bytes", text(), &[0x81, 0x7b, 0x80, 0, 0, 0, 0, 0, 0, 0]),
         ("no UTF-8", text(), &[0x81, 0x61, 0xff]),
         ("tag", text(), &[0x81, 0xc0, 0x61, b'a']),
         ("map", text(), &[0x81, 0xa0]),
-        (
-            "list of 2^63 items",
-            list(),
-            &[0x81, 0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0],
-        ),
+        ("list of 2^63 items", list(), &[0x81, 0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0]),
         ("list of lists", list(), &[0x81, 0x81, 0x81, 0x01]),
         ("list cut off", list(), &[0x81, 0x83, 0x01]),
     ];
@@ -155,36 +109,14 @@ fn hostile_cbor_is_refused() {
     }
     let nested = [&[0x81][..], &vec![0x81; 100_000]].concat();
     assert!(bind(list(), &nested).is_err());
-    let two = || {
-        Operation::Count(vec![
-            is("title", Lookup::Startswith, 1),
-            is("id", Lookup::Exact, 0),
-            Node::AllOf(2),
-        ])
-    };
-    assert!(
-        bind(
-            two(),
-            &[0x82, 0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]
-        )
-        .is_err()
-    );
-    let many = Operation::Insert(Insert {
-        fields: vec!["name".into()],
-        many: true,
-        ignore_conflicts: false,
-    });
-    let shape = Shape {
-        model: "Country".into(),
-        operation: many,
-    };
+    let two = || Operation::Count(vec![is("title", Lookup::Startswith, 1), is("id", Lookup::Exact, 0), Node::AllOf(2)]);
+    assert!(bind(two(), &[0x82, 0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
+    let many = Operation::Insert(Insert { fields: vec!["name".into()], many: true, ignore_conflicts: false });
+    let shape = Shape { model: "Country".into(), operation: many };
     let plan = plan(&catalog(), Dialect::Sqlite, &shape).unwrap();
-    for bytes in [
-        &[0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..],
-        &[0x19, 0xff, 0xff],
-        &[0x81, 0x61],
-        &[0x81, 0x80],
-    ] {
+    for bytes in
+        [&[0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0x19, 0xff, 0xff], &[0x81, 0x61], &[0x81, 0x80]]
+    {
         assert!(plan.bind(bytes).is_err());
     }
     let fault = plan.bind(&[0x9a, 0, 0, 0xc3, 0x51]).unwrap_err();
@@ -194,16 +126,10 @@ fn hostile_cbor_is_refused() {
 #[test]
 fn values_that_fields_refuse_name_field_limit_and_value() {
     let refused = |field: &str, value: Item| {
-        let fault = bind(
-            update(vec![], vec![change(field, Change::Set, 0)]),
-            &Item::Array(vec![value]).encode(),
-        )
-        .unwrap_err();
+        let fault =
+            bind(update(vec![], vec![change(field, Change::Set, 0)]), &Item::Array(vec![value]).encode()).unwrap_err();
         match fault {
-            QueryError::Invalid {
-                field: named,
-                reason,
-            } => {
+            QueryError::Invalid { field: named, reason } => {
                 assert_eq!(named, field);
                 reason
             }
@@ -211,9 +137,7 @@ fn values_that_fields_refuse_name_field_limit_and_value() {
             other => panic!("{other}"),
         }
     };
-    assert!(
-        refused("title", "x".repeat(201).as_str().into()).contains("201 characters, at most 200")
-    );
+    assert!(refused("title", "x".repeat(201).as_str().into()).contains("201 characters, at most 200"));
     assert!(refused("title", Item::Null).contains("must not be null"));
     assert!(refused("title", 1.into()).contains("expected text"));
     assert!(refused("likes", 32_768.into()).contains("from -32768 to 32767"));
@@ -240,9 +164,7 @@ fn plans_are_found_again_and_end_at_their_limit() {
     let shape = |number: u32| Shape {
         model: "Post".into(),
         operation: Operation::Select(Select {
-            order: (0..13)
-                .map(|bit| order(if number >> bit & 1 == 1 { "-id" } else { "id" }))
-                .collect(),
+            order: (0..13).map(|bit| order(if number >> bit & 1 == 1 { "-id" } else { "id" })).collect(),
             ..Select::default()
         }),
     };
@@ -250,10 +172,7 @@ fn plans_are_found_again_and_end_at_their_limit() {
         assert_eq!(plans.prepare(&shape(number)).unwrap(), number);
     }
     assert_eq!(plans.prepare(&shape(7)).unwrap(), 7);
-    assert!(matches!(
-        plans.prepare(&shape(MAX_PLANS as u32)),
-        Err(QueryError::TooLarge(_))
-    ));
+    assert!(matches!(plans.prepare(&shape(MAX_PLANS as u32)), Err(QueryError::TooLarge(_))));
     assert!(plans.get(MAX_PLANS as u32 - 1).is_some());
     for unknown in [MAX_PLANS as u32, 8159, 8160, u32::MAX] {
         assert!(plans.get(unknown).is_none());
@@ -272,18 +191,9 @@ fn threads_that_prepare_the_same_shapes_get_the_same_numbers() {
     };
     let all: Vec<Vec<u32>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    (0..100)
-                        .map(|limit| plans.prepare(&shape(limit)).unwrap())
-                        .collect::<Vec<u32>>()
-                })
-            })
+            .map(|_| scope.spawn(|| (0..100).map(|limit| plans.prepare(&shape(limit)).unwrap()).collect::<Vec<u32>>()))
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(all.iter().all(|numbers| numbers == &all[0]));
     assert_eq!(plans.len(), 100);

@@ -1,10 +1,5 @@
 //! Every lookup, against a real SQLite.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is how it speaks"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
 
 mod common;
 
@@ -17,16 +12,8 @@ const DAY: i64 = 86_400_000_000;
 /// Three posts: 1 has every field, 2 has nulls, 3 lies before 1970.
 async fn posts() -> Blog {
     let blog = Blog::empty().await;
-    let country = blog
-        .insert("Country", &["name"], items!["Österreich"])
-        .await;
-    let ann = blog
-        .insert(
-            "Author",
-            &["name", "email", "country"],
-            items!["Ann", "ANN@Example.com", country],
-        )
-        .await;
+    let country = blog.insert("Country", &["name"], items!["Österreich"]).await;
+    let ann = blog.insert("Author", &["name", "email", "country"], items!["Ann", "ANN@Example.com", country]).await;
     let bob = blog.insert("Author", &["name"], items!["Bob"]).await;
     let fields = [
         "title",
@@ -49,60 +36,21 @@ async fn posts() -> Blog {
     blog.insert(
         "Post",
         &fields,
-        items![
-            "Äpfel 100%_[a]",
-            "a",
-            ann,
-            bob,
-            5,
-            1.5,
-            "10.05",
-            "-1.5",
-            moment,
-            leap,
-            at,
-            "x"
-        ],
+        items!["Äpfel 100%_[a]", "a", ann, bob, 5, 1.5, "10.05", "-1.5", moment, leap, at, "x"],
     )
     .await;
     let null = || Item::Null;
     blog.insert(
         "Post",
         &fields,
-        items![
-            "Beta",
-            "b",
-            ann,
-            null(),
-            7,
-            null(),
-            "9.90",
-            null(),
-            0,
-            null(),
-            null(),
-            null()
-        ],
+        items!["Beta", "b", ann, null(), 7, null(), "9.90", null(), 0, null(), null(), null()],
     )
     .await;
     // 1969-12-31 23:59:59.999999, a Wednesday.
     blog.insert(
         "Post",
         &fields,
-        items![
-            "gamma\0tail",
-            "c",
-            bob,
-            ann,
-            7,
-            -2.0,
-            "-0.01",
-            "99999.000001",
-            -1,
-            -1,
-            0,
-            "ς Σ"
-        ],
+        items!["gamma\0tail", "c", bob, ann, 7, -2.0, "-0.01", "99999.000001", -1, -1, 0, "ς Σ"],
     )
     .await;
     blog
@@ -138,12 +86,7 @@ async fn each_lookup_finds_its_rows() {
         ("title", Endswith, "[a]".into(), vec![1]),
         ("title", Endswith, "tail".into(), vec![3]),
         ("title", Endswith, "".into(), vec![1, 2, 3]),
-        (
-            "title",
-            Endswith,
-            "a much longer text than any title".into(),
-            none.clone(),
-        ),
+        ("title", Endswith, "a much longer text than any title".into(), none.clone()),
         ("title", Iendswith, "ETA".into(), vec![2]),
         ("title", Iendswith, "TA".into(), vec![2]),
         ("title", Regex, "^[A-Z]e".into(), vec![2]),
@@ -206,59 +149,26 @@ async fn each_lookup_finds_its_rows() {
         ("price", Gte, moment("9.901"), vec![1]),
         ("price", Lt, moment("-0.001"), vec![3]),
         ("price", Lte, moment("-0.011"), none.clone()),
-        (
-            "price",
-            Lt,
-            moment("99999999999999999999999999999999999999999"),
-            vec![1, 2, 3],
-        ),
-        (
-            "price",
-            Gt,
-            moment("99999999999999999999999999999999999999999"),
-            none.clone(),
-        ),
-        (
-            "price",
-            In,
-            items!["9.9", "1.001", "-0.01"].into(),
-            vec![2, 3],
-        ),
-        (
-            "price",
-            Range,
-            items!["-0.005", "10.0599"].into(),
-            vec![1, 2],
-        ),
+        ("price", Lt, moment("99999999999999999999999999999999999999999"), vec![1, 2, 3]),
+        ("price", Gt, moment("99999999999999999999999999999999999999999"), none.clone()),
+        ("price", In, items!["9.9", "1.001", "-0.01"].into(), vec![2, 3]),
+        ("price", Range, items!["-0.005", "10.0599"].into(), vec![1, 2]),
         ("wide", Gt, moment("99998.9999995"), vec![3]),
         ("wide", Lt, moment("0"), vec![1]),
-        (
-            "wide",
-            Lt,
-            moment("9999999999999999999999999999999999"),
-            vec![1, 3],
-        ),
+        ("wide", Lt, moment("9999999999999999999999999999999999"), vec![1, 3]),
         ("wide", Exact, moment("-1.500000"), vec![1]),
         ("wide", Exact, moment("0.0000001"), none),
     ];
     for (field, lookup, param, expected) in cases {
-        let found = blog
-            .find(vec![is(field, lookup, 0)], vec![param.clone()])
-            .await;
+        let found = blog.find(vec![is(field, lookup, 0)], vec![param.clone()]).await;
         assert_eq!(found, expected, "{field} {lookup:?} {param:?}");
         // What a filter does not find, exclude does: also rows whose field is null.
-        let excluded = blog
-            .find(not(is(field, lookup, 0)), vec![param.clone()])
-            .await;
+        let excluded = blog.find(not(is(field, lookup, 0)), vec![param.clone()]).await;
         let rest: Vec<i64> = (1..=3).filter(|id| !expected.contains(id)).collect();
         assert_eq!(excluded, rest, "exclude {field} {lookup:?} {param:?}");
         // And twice negated it is the filter again.
         let twice = vec![is(field, lookup, 0), Node::Negate, Node::Negate];
-        assert_eq!(
-            blog.find(twice, vec![param]).await,
-            expected,
-            "twice negated {field} {lookup:?}"
-        );
+        assert_eq!(blog.find(twice, vec![param]).await, expected, "twice negated {field} {lookup:?}");
     }
 }
 
@@ -273,23 +183,11 @@ async fn fields_are_compared_with_fields() {
         (than("author.name", Lt, "editor.name"), vec![1]),
         (than("title", Gte, "slug"), vec![1, 3]),
     ] {
-        assert_eq!(
-            blog.find(vec![node.clone()], vec![]).await,
-            expected,
-            "{node:?}"
-        );
+        assert_eq!(blog.find(vec![node.clone()], vec![]).await, expected, "{node:?}");
         let rest: Vec<i64> = (1..=3).filter(|id| !expected.contains(id)).collect();
-        assert_eq!(
-            blog.find(not(node.clone()), vec![]).await,
-            rest,
-            "not {node:?}"
-        );
+        assert_eq!(blog.find(not(node.clone()), vec![]).await, rest, "not {node:?}");
     }
-    for node in [
-        than("title", Exact, "views"),
-        than("title", Contains, "slug"),
-        than("price", Gt, "wide"),
-    ] {
+    for node in [than("title", Exact, "views"), than("title", Contains, "slug"), than("price", Gt, "wide")] {
         let fault = blog.try_find(vec![node], vec![]).await;
         assert!(matches!(fault, Err(QueryError::BadQuery(_))), "{fault:?}");
     }
@@ -299,19 +197,9 @@ async fn fields_are_compared_with_fields() {
 async fn exclude_of_several_is_not_all_of_them() {
     let blog = posts().await;
     // NOT (views = 7 AND title = Beta), and not NOT (views = 7 OR title = Beta).
-    let nodes = vec![
-        is("views", Lookup::Exact, 0),
-        is("title", Lookup::Exact, 1),
-        Node::AllOf(2),
-        Node::Negate,
-    ];
+    let nodes = vec![is("views", Lookup::Exact, 0), is("title", Lookup::Exact, 1), Node::AllOf(2), Node::Negate];
     assert_eq!(blog.find(nodes, items![7, "Beta"]).await, vec![1, 3]);
-    let nodes = vec![
-        is("views", Lookup::Exact, 0),
-        is("title", Lookup::Exact, 1),
-        Node::AnyOf(2),
-        Node::Negate,
-    ];
+    let nodes = vec![is("views", Lookup::Exact, 0), is("title", Lookup::Exact, 1), Node::AnyOf(2), Node::Negate];
     assert_eq!(blog.find(nodes, items![7, "Beta"]).await, vec![1]);
     // a & !(b | c)
     let nodes = vec![
@@ -324,37 +212,18 @@ async fn exclude_of_several_is_not_all_of_them() {
     ];
     assert_eq!(blog.find(nodes, items![1, 1.0, "Gamma"]).await, vec![2]);
     assert_eq!(blog.find(vec![Node::AllOf(0)], vec![]).await, vec![1, 2, 3]);
-    assert_eq!(
-        blog.find(vec![Node::AnyOf(0)], vec![]).await,
-        Vec::<i64>::new()
-    );
-    assert_eq!(
-        blog.find(vec![Node::AnyOf(0), Node::Negate], vec![]).await,
-        vec![1, 2, 3]
-    );
+    assert_eq!(blog.find(vec![Node::AnyOf(0)], vec![]).await, Vec::<i64>::new());
+    assert_eq!(blog.find(vec![Node::AnyOf(0), Node::Negate], vec![]).await, vec![1, 2, 3]);
 }
 
 #[tokio::test]
 async fn a_list_of_ten_thousand_is_one_query_and_one_more_is_refused() {
     let blog = posts().await;
     let list = |count: i64| Item::Array((2..2 + count).map(Item::Int).collect());
-    assert_eq!(
-        blog.find(vec![is("id", Lookup::In, 0)], vec![list(10_000)])
-            .await,
-        vec![2, 3]
-    );
-    let fault = blog
-        .try_find(vec![is("id", Lookup::In, 0)], vec![list(10_001)])
-        .await
-        .unwrap_err();
+    assert_eq!(blog.find(vec![is("id", Lookup::In, 0)], vec![list(10_000)]).await, vec![2, 3]);
+    let fault = blog.try_find(vec![is("id", Lookup::In, 0)], vec![list(10_001)]).await.unwrap_err();
     assert!(fault.to_string().contains("at most 10000"), "{fault}");
-    let fault = blog
-        .try_find(
-            vec![is("views", Lookup::In, 0)],
-            vec![vec![Item::Null].into()],
-        )
-        .await
-        .unwrap_err();
+    let fault = blog.try_find(vec![is("views", Lookup::In, 0)], vec![vec![Item::Null].into()]).await.unwrap_err();
     assert!(fault.to_string().contains("isnull"), "{fault}");
 }
 
@@ -382,32 +251,18 @@ async fn the_largest_filters_run() {
 async fn values_that_no_row_can_hold_find_nothing_instead_of_failing() {
     let blog = posts().await;
     let long = "x".repeat(5000);
-    assert_eq!(
-        blog.find(vec![is("slug", Lookup::Exact, 0)], items![&*long])
-            .await,
-        Vec::<i64>::new()
-    );
-    assert_eq!(
-        blog.find(vec![is("likes", Lookup::Gt, 0)], items![40_000])
-            .await,
-        Vec::<i64>::new()
-    );
+    assert_eq!(blog.find(vec![is("slug", Lookup::Exact, 0)], items![&*long]).await, Vec::<i64>::new());
+    assert_eq!(blog.find(vec![is("likes", Lookup::Gt, 0)], items![40_000]).await, Vec::<i64>::new());
 }
 
 #[tokio::test]
 async fn null_where_none_can_be_names_the_way_out() {
     let blog = posts().await;
-    let fault = blog
-        .try_find(vec![is("views", Lookup::Exact, 0)], vec![Item::Null])
-        .await
-        .unwrap_err();
+    let fault = blog.try_find(vec![is("views", Lookup::Exact, 0)], vec![Item::Null]).await.unwrap_err();
     assert!(
         matches!(&fault, QueryError::Invalid { field, reason } if field == "views" && reason.contains("isnull")),
         "{fault}"
     );
-    let fault = blog
-        .try_find(vec![is("rating", Lookup::Gt, 0)], vec![Item::Null])
-        .await
-        .unwrap_err();
+    let fault = blog.try_find(vec![is("rating", Lookup::Gt, 0)], vec![Item::Null]).await.unwrap_err();
     assert!(fault.to_string().contains("isnull"), "{fault}");
 }

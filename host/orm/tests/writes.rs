@@ -1,10 +1,5 @@
 //! Writes and their answers, against a real SQLite.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is how it speaks"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
 
 mod common;
 
@@ -21,17 +16,12 @@ const POST: [&str; 5] = ["title", "slug", "author", "editor", "views"];
 async fn posts() -> Blog {
     let blog = Blog::empty().await;
     let country = blog.insert("Country", &["name"], items!["Chile"]).await;
-    blog.insert("Author", &["name", "country"], items!["Ann", country])
-        .await;
+    blog.insert("Author", &["name", "country"], items!["Ann", country]).await;
     blog.insert("Author", &["name"], items!["Bob"]).await;
-    for (title, author, editor, views) in [
-        ("b", 1, Item::Int(2), 5),
-        ("c", 2, Item::Null, 9),
-        ("a", 1, Item::Int(1), 7),
-        ("d", 2, Item::Null, 7),
-    ] {
-        blog.insert("Post", &POST, items![title, title, author, editor, views])
-            .await;
+    for (title, author, editor, views) in
+        [("b", 1, Item::Int(2), 5), ("c", 2, Item::Null, 9), ("a", 1, Item::Int(1), 7), ("d", 2, Item::Null, 7)]
+    {
+        blog.insert("Post", &POST, items![title, title, author, editor, views]).await;
     }
     blog
 }
@@ -44,99 +34,38 @@ fn select(select: Select) -> Operation {
 async fn updates_and_deletes_count_the_rows_they_match() {
     let blog = posts().await;
     let by_author = || vec![is("author.name", Lookup::Exact, 0)];
-    let more = |kind| {
-        update(
-            by_author(),
-            vec![change("views", kind, 1), change("title", Change::Set, 2)],
-        )
-    };
-    let changed = blog
-        .try_run("Post", more(Change::Add), items!["Bob", 10, "new"])
-        .await;
+    let more = |kind| update(by_author(), vec![change("views", kind, 1), change("title", Change::Set, 2)]);
+    let changed = blog.try_run("Post", more(Change::Add), items!["Bob", 10, "new"]).await;
     // title is unique with author: two posts of Bob's can't have one, and nothing of it happened.
     assert!(
         matches!(&changed, Err(QueryError::Db(DbError::UniqueViolation(what))) if what.contains("posts.title")),
         "{changed:?}"
     );
-    assert_eq!(
-        blog.find(vec![is("views", Lookup::Gt, 0)], items![10])
-            .await,
-        Vec::<i64>::new()
-    );
+    assert_eq!(blog.find(vec![is("views", Lookup::Gt, 0)], items![10]).await, Vec::<i64>::new());
     let add = |kind| update(by_author(), vec![change("views", kind, 1)]);
+    assert_eq!(blog.run("Post", add(Change::Add), items!["Bob", 10]).await, Item::Int(2));
+    assert_eq!(blog.find(vec![is("views", Lookup::In, 0)], vec![items![17, 19].into()]).await, vec![2, 4]);
+    assert_eq!(blog.run("Post", add(Change::Multiply), items!["Bob", 2]).await, Item::Int(2));
+    assert_eq!(blog.run("Post", add(Change::Subtract), items!["Bob", 4]).await, Item::Int(2));
+    assert_eq!(blog.find(vec![is("views", Lookup::In, 0)], vec![items![30, 34].into()]).await, vec![2, 4]);
+    assert_eq!(blog.run("Post", add(Change::Add), items!["Eve", 1]).await, Item::Int(0));
     assert_eq!(
-        blog.run("Post", add(Change::Add), items!["Bob", 10]).await,
-        Item::Int(2)
-    );
-    assert_eq!(
-        blog.find(
-            vec![is("views", Lookup::In, 0)],
-            vec![items![17, 19].into()]
-        )
-        .await,
-        vec![2, 4]
-    );
-    assert_eq!(
-        blog.run("Post", add(Change::Multiply), items!["Bob", 2])
-            .await,
-        Item::Int(2)
-    );
-    assert_eq!(
-        blog.run("Post", add(Change::Subtract), items!["Bob", 4])
-            .await,
-        Item::Int(2)
-    );
-    assert_eq!(
-        blog.find(
-            vec![is("views", Lookup::In, 0)],
-            vec![items![30, 34].into()]
-        )
-        .await,
-        vec![2, 4]
-    );
-    assert_eq!(
-        blog.run("Post", add(Change::Add), items!["Eve", 1]).await,
-        Item::Int(0)
-    );
-    assert_eq!(
-        blog.run(
-            "Post",
-            update(vec![], vec![change("editor", Change::Set, 0)]),
-            vec![Item::Null]
-        )
-        .await,
+        blog.run("Post", update(vec![], vec![change("editor", Change::Set, 0)]), vec![Item::Null]).await,
         Item::Int(4)
     );
-    assert_eq!(
-        blog.run("Post", Operation::Delete(by_author()), items!["Bob"])
-            .await,
-        Item::Int(2)
-    );
+    assert_eq!(blog.run("Post", Operation::Delete(by_author()), items!["Bob"]).await, Item::Int(2));
     // Cascaded rows are not counted.
     assert_eq!(
-        blog.run(
-            "Author",
-            Operation::Delete(vec![is("name", Lookup::Exact, 0)]),
-            items!["Ann"]
-        )
-        .await,
+        blog.run("Author", Operation::Delete(vec![is("name", Lookup::Exact, 0)]), items!["Ann"]).await,
         Item::Int(1)
     );
-    assert_eq!(
-        blog.run("Post", Operation::Count(vec![]), vec![]).await,
-        Item::Int(0)
-    );
+    assert_eq!(blog.run("Post", Operation::Count(vec![]), vec![]).await, Item::Int(0));
 }
 
 #[tokio::test]
 async fn sums_past_their_kind_are_refused_by_the_table() {
     let blog = posts().await;
-    let change_to = |field: &str, kind| {
-        update(
-            vec![is("id", Lookup::Exact, 0)],
-            vec![change(field, kind, 1)],
-        )
-    };
+    let change_to = |field: &str, kind| update(vec![is("id", Lookup::Exact, 0)], vec![change(field, kind, 1)]);
     for (field, kind, operand) in [
         ("views", Change::Add, Item::Int(i64::MAX)),
         ("views", Change::Multiply, Item::Int(i64::MAX)),
@@ -144,34 +73,19 @@ async fn sums_past_their_kind_are_refused_by_the_table() {
         ("price", Change::Add, "99999999.99".into()),
         ("created_at", Change::Subtract, Item::Int(i64::MAX)),
     ] {
-        let price = update(
-            vec![is("id", Lookup::Exact, 0)],
-            vec![change("price", Change::Set, 1)],
-        );
+        let price = update(vec![is("id", Lookup::Exact, 0)], vec![change("price", Change::Set, 1)]);
         blog.run("Post", price, items![1, "1.00"]).await;
-        let fault = blog
-            .try_run("Post", change_to(field, kind), vec![Item::Int(1), operand])
-            .await
-            .unwrap_err();
+        let fault = blog.try_run("Post", change_to(field, kind), vec![Item::Int(1), operand]).await.unwrap_err();
         assert!(
             matches!(&fault, QueryError::Db(DbError::CheckViolation(name)) if name.contains(field)),
             "{field}: {fault}"
         );
     }
-    let fault = blog
-        .try_run("Post", change_to("wide", Change::Add), items![1, "1"])
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Post", change_to("wide", Change::Add), items![1, "1"]).await.unwrap_err();
     assert!(fault.to_string().contains("18 digits"), "{fault}");
-    let fault = blog
-        .try_run("Post", change_to("title", Change::Add), items![1, "1"])
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Post", change_to("title", Change::Add), items![1, "1"]).await.unwrap_err();
     assert!(fault.to_string().contains("needs a number"), "{fault}");
-    let fault = blog
-        .try_run("Post", change_to("id", Change::Set), items![1, 2])
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Post", change_to("id", Change::Set), items![1, 2]).await.unwrap_err();
     assert!(fault.to_string().contains("never changes"), "{fault}");
 }
 
@@ -186,139 +100,55 @@ async fn decimals_multiply_exactly_and_round_half_away_from_zero() {
         ("0.04", "0.10", "0.00"),
         ("99999999.99", "1.00", "99999999.99"),
     ] {
-        blog.run(
-            "Post",
-            update(by_id(), vec![change("price", Change::Set, 1)]),
-            items![1, price],
-        )
-        .await;
-        blog.run(
-            "Post",
-            update(by_id(), vec![change("price", Change::Multiply, 1)]),
-            items![1, factor],
-        )
-        .await;
-        let select = Select {
-            filter: by_id(),
-            fields: vec![path("price")],
-            ..Select::default()
-        };
+        blog.run("Post", update(by_id(), vec![change("price", Change::Set, 1)]), items![1, price]).await;
+        blog.run("Post", update(by_id(), vec![change("price", Change::Multiply, 1)]), items![1, factor]).await;
+        let select = Select { filter: by_id(), fields: vec![path("price")], ..Select::default() };
         let rows = blog.run("Post", Operation::Select(select), items![1]).await;
-        assert_eq!(
-            rows,
-            items![Item::from(items![product])].into(),
-            "{price} * {factor}"
-        );
+        assert_eq!(rows, items![Item::from(items![product])].into(), "{price} * {factor}");
     }
 }
 
 #[tokio::test]
 async fn inserts_answer_with_keys_in_order() {
     let blog = posts().await;
-    let many = |ignore| {
-        Operation::Insert(Insert {
-            fields: vec!["name".into()],
-            many: true,
-            ignore_conflicts: ignore,
-        })
-    };
-    let rows =
-        |names: &[&str]| -> Vec<Item> { names.iter().map(|name| items![*name].into()).collect() };
-    assert_eq!(
-        blog.run("Country", many(false), rows(&["Peru", "Cuba"]))
-            .await,
-        items![2, 3].into()
-    );
+    let many = |ignore| Operation::Insert(Insert { fields: vec!["name".into()], many: true, ignore_conflicts: ignore });
+    let rows = |names: &[&str]| -> Vec<Item> { names.iter().map(|name| items![*name].into()).collect() };
+    assert_eq!(blog.run("Country", many(false), rows(&["Peru", "Cuba"])).await, items![2, 3].into());
     // The number of the row left out stays unused: SQLite counts it.
-    let keys = blog
-        .run("Country", many(true), rows(&["Mali", "Peru", "Fiji"]))
-        .await;
+    let keys = blog.run("Country", many(true), rows(&["Mali", "Peru", "Fiji"])).await;
     assert_eq!(keys, items![4, Item::Null, 6].into());
-    let fiji = Operation::Count(vec![
-        is("name", Lookup::Exact, 0),
-        is("id", Lookup::Exact, 1),
-        Node::AllOf(2),
-    ]);
-    assert_eq!(
-        blog.run("Country", fiji, items!["Fiji", 6]).await,
-        Item::Int(1)
-    );
-    let fault = blog
-        .try_run("Country", many(false), rows(&["Oman", "Peru"]))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&fault, QueryError::Db(DbError::UniqueViolation(what)) if what == "countries.name"),
-        "{fault}"
-    );
-    assert_eq!(
-        blog.run("Country", Operation::Count(vec![]), vec![]).await,
-        Item::Int(5)
-    );
-    assert_eq!(
-        blog.run("Country", many(false), vec![]).await,
-        Item::Array(vec![])
-    );
+    let fiji = Operation::Count(vec![is("name", Lookup::Exact, 0), is("id", Lookup::Exact, 1), Node::AllOf(2)]);
+    assert_eq!(blog.run("Country", fiji, items!["Fiji", 6]).await, Item::Int(1));
+    let fault = blog.try_run("Country", many(false), rows(&["Oman", "Peru"])).await.unwrap_err();
+    assert!(matches!(&fault, QueryError::Db(DbError::UniqueViolation(what)) if what == "countries.name"), "{fault}");
+    assert_eq!(blog.run("Country", Operation::Count(vec![]), vec![]).await, Item::Int(5));
+    assert_eq!(blog.run("Country", many(false), vec![]).await, Item::Array(vec![]));
     // Keys that the caller chose come back as they are.
-    assert_eq!(
-        blog.insert("Country", &["name", "id"], items!["Togo", 99])
-            .await,
-        99
-    );
+    assert_eq!(blog.insert("Country", &["name", "id"], items!["Togo", 99]).await, 99);
     assert_eq!(blog.insert("Country", &["name"], items!["Iran"]).await, 100);
     // A number is never given out twice.
-    blog.run(
-        "Country",
-        Operation::Delete(vec![is("id", Lookup::Exact, 0)]),
-        items![100],
-    )
-    .await;
+    blog.run("Country", Operation::Delete(vec![is("id", Lookup::Exact, 0)]), items![100]).await;
     assert_eq!(blog.insert("Country", &["name"], items!["Iraq"]).await, 101);
-    let fault = blog
-        .try_run(
-            "Country",
-            many(false),
-            vec![items!["ok"].into(), items![1].into()],
-        )
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Country", many(false), vec![items!["ok"].into(), items![1].into()]).await.unwrap_err();
     assert!(fault.to_string().contains("row 1"), "{fault}");
-    let fault = blog
-        .try_run("Post", insert(&["title"]), items!["x"])
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Post", insert(&["title"]), items!["x"]).await.unwrap_err();
     assert!(fault.to_string().contains("misses slug, author"), "{fault}");
 }
 
 #[tokio::test]
 async fn defaults_are_the_databases_own() {
     let blog = posts().await;
-    let id = blog
-        .insert("Post", &["title", "slug", "author"], items!["t", "t", 1])
-        .await;
-    let fields = ["views", "price", "published", "created_at", "rating"]
-        .map(path)
-        .to_vec();
-    let row = Select {
-        filter: vec![is("id", Lookup::Exact, 0)],
-        fields,
-        ..Select::default()
-    };
+    let id = blog.insert("Post", &["title", "slug", "author"], items!["t", "t", 1]).await;
+    let fields = ["views", "price", "published", "created_at", "rating"].map(path).to_vec();
+    let row = Select { filter: vec![is("id", Lookup::Exact, 0)], fields, ..Select::default() };
     let rows = blog.run("Post", select(row), items![id]).await;
-    assert_eq!(
-        rows,
-        items![Item::from(items![0, "0.00", false, 0, Item::Null])].into()
-    );
+    assert_eq!(rows, items![Item::from(items![0, "0.00", false, 0, Item::Null])].into());
 }
 
 fn get_or_create() -> Operation {
     Operation::GetOrCreate(GetOrCreate {
         filter: vec![is("name", Lookup::Exact, 0)],
-        create: Insert {
-            fields: vec!["name".into()],
-            many: false,
-            ignore_conflicts: false,
-        },
+        create: Insert { fields: vec!["name".into()], many: false, ignore_conflicts: false },
     })
 }
 
@@ -327,36 +157,23 @@ async fn get_or_create_finds_creates_and_refuses_many() {
     let blog = posts().await;
     let row = |id: i64, name: &str| Item::from(items![id, name]);
     assert_eq!(
-        blog.run("Country", get_or_create(), items!["Chile", "Chile"])
-            .await,
+        blog.run("Country", get_or_create(), items!["Chile", "Chile"]).await,
         items![false, row(1, "Chile")].into()
     );
     assert_eq!(
-        blog.run("Country", get_or_create(), items!["Nepal", "Nepal"])
-            .await,
+        blog.run("Country", get_or_create(), items!["Nepal", "Nepal"]).await,
         items![true, row(2, "Nepal")].into()
     );
     assert_eq!(
-        blog.run("Country", get_or_create(), items!["Nepal", "Nepal"])
-            .await,
+        blog.run("Country", get_or_create(), items!["Nepal", "Nepal"]).await,
         items![false, row(2, "Nepal")].into()
     );
     let several = Operation::GetOrCreate(GetOrCreate {
         filter: vec![is("id", Lookup::Gt, 0)],
-        create: Insert {
-            fields: vec!["name".into()],
-            many: false,
-            ignore_conflicts: false,
-        },
+        create: Insert { fields: vec!["name".into()], many: false, ignore_conflicts: false },
     });
-    let fault = blog
-        .try_run("Country", several, items![0, "x"])
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(fault, QueryError::Db(DbError::BadQuery(_))),
-        "{fault}"
-    );
+    let fault = blog.try_run("Country", several, items![0, "x"]).await.unwrap_err();
+    assert!(matches!(fault, QueryError::Db(DbError::BadQuery(_))), "{fault}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -367,11 +184,7 @@ async fn of_sixteen_that_get_or_create_at_once_one_creates() {
         let tasks: Vec<_> = (0..16)
             .map(|_| {
                 let (blog, name) = (Arc::clone(&blog), name.clone());
-                tokio::spawn(async move {
-                    blog.run("Country", get_or_create(), items![&*name, &*name])
-                        .await
-                        .array()
-                })
+                tokio::spawn(async move { blog.run("Country", get_or_create(), items![&*name, &*name]).await.array() })
             })
             .collect();
         let mut created = 0;
@@ -389,37 +202,19 @@ async fn deletes_follow_on_delete() {
     let blog = posts().await;
     // Ann edits a post: protected. Chile's authors lose their country. Bob's posts go with him.
     let by_id = || Operation::Delete(vec![is("id", Lookup::Exact, 0)]);
-    let fault = blog
-        .try_run("Author", by_id(), items![2])
-        .await
-        .unwrap_err();
+    let fault = blog.try_run("Author", by_id(), items![2]).await.unwrap_err();
     // SQLite carries RESTRICT out as a trigger, and says so in its extended code (1811, not 787).
     let protected = matches!(
         &fault,
         QueryError::Db(DbError::ForeignKeyViolation(why) | DbError::CheckViolation(why)) if why.contains("FOREIGN KEY")
     );
     assert!(protected, "{fault}");
-    assert_eq!(
-        blog.run("Post", Operation::Count(vec![]), vec![]).await,
-        Item::Int(4)
-    );
+    assert_eq!(blog.run("Post", Operation::Count(vec![]), vec![]).await, Item::Int(4));
     blog.run("Country", by_id(), items![1]).await;
-    let rows = blog
-        .run(
-            "Author",
-            Operation::Count(vec![is("country", Lookup::Isnull, 0)]),
-            items![true],
-        )
-        .await;
+    let rows = blog.run("Author", Operation::Count(vec![is("country", Lookup::Isnull, 0)]), items![true]).await;
     assert_eq!(rows, Item::Int(2));
-    let fault = blog
-        .try_run("Post", insert(&POST), items!["x", "x", 77, Item::Null, 1])
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(fault, QueryError::Db(DbError::ForeignKeyViolation(_))),
-        "{fault}"
-    );
+    let fault = blog.try_run("Post", insert(&POST), items!["x", "x", 77, Item::Null, 1]).await.unwrap_err();
+    assert!(matches!(fault, QueryError::Db(DbError::ForeignKeyViolation(_))), "{fault}");
 }
 
 #[tokio::test]
@@ -427,80 +222,42 @@ async fn every_kind_comes_back_as_it_went_in() {
     let kinds: Vec<(Kind, Vec<Item>)> = vec![
         (Kind::Boolean, items![true, false]),
         (Kind::Int16, items![-32_768, 32_767]),
-        (
-            Kind::Int32,
-            items![i64::from(i32::MIN), i64::from(i32::MAX)],
-        ),
+        (Kind::Int32, items![i64::from(i32::MIN), i64::from(i32::MAX)]),
         (Kind::Int64, items![i64::MIN, i64::MAX]),
         (Kind::Float32, items![1.5, f64::from(f32::MAX)]),
         (Kind::Float64, items![0.1, f64::MAX, 3.0]),
+        (Kind::Decimal(DecimalSpec { digits: 18, scale: 4 }), items!["-99999999999999.9999", "0.0001"]),
         (
-            Kind::Decimal(DecimalSpec {
-                digits: 18,
-                scale: 4,
-            }),
-            items!["-99999999999999.9999", "0.0001"],
-        ),
-        (
-            Kind::Decimal(DecimalSpec {
-                digits: 38,
-                scale: 10,
-            }),
+            Kind::Decimal(DecimalSpec { digits: 38, scale: 10 }),
             items!["-9999999999999999999999999999.9999999999", "12.5000000000"],
         ),
         (Kind::Varchar(3), items!["äöü", "12", "\0"]),
         (Kind::Text, items!["007", "1e5", ""]),
-        (
-            Kind::Binary,
-            vec![Item::Bytes(vec![0, 255]), Item::Bytes(b"123".to_vec())],
-        ),
-        (
-            Kind::Datetime,
-            items![-62_135_596_800_000_000, 253_402_300_799_999_999],
-        ),
+        (Kind::Binary, vec![Item::Bytes(vec![0, 255]), Item::Bytes(b"123".to_vec())]),
+        (Kind::Datetime, items![-62_135_596_800_000_000, 253_402_300_799_999_999]),
         (Kind::Date, items![-719_162, 2_932_896]),
         (Kind::Time, items![0, 86_399_999_999]),
         (Kind::Duration, items![i64::MIN, 5]),
         // As text, although SQLite would make numbers of them in a column called JSON.
         (Kind::Json, items!["12", "1e3", r#"{"a":[1]}"#]),
-        (
-            Kind::Uuid,
-            vec![
-                Item::Bytes(vec![7; 16]),
-                Item::Bytes(b"1234567890123456".to_vec()),
-            ],
-        ),
-        (
-            Kind::Enumeration(vec!["1".into(), "live".into()]),
-            items!["1", "live"],
-        ),
+        (Kind::Uuid, vec![Item::Bytes(vec![7; 16]), Item::Bytes(b"1234567890123456".to_vec())]),
+        (Kind::Enumeration(vec!["1".into(), "live".into()]), items!["1", "live"]),
         (Kind::Email, items!["a@b.example"]),
         (Kind::Url, items!["https://example.org/?q=1"]),
     ];
     let mut fields = vec![id()];
-    fields.extend(
-        kinds
-            .iter()
-            .enumerate()
-            .map(|(at, (kind, _))| nullable(field(&format!("f{at}"), kind.clone()))),
-    );
+    fields.extend(kinds.iter().enumerate().map(|(at, (kind, _))| nullable(field(&format!("f{at}"), kind.clone()))));
     let blog = Blog::of(vec![model("Thing", "things", fields)]).await;
     for (at, (kind, values)) in kinds.into_iter().enumerate() {
         let name = format!("f{at}");
         for value in values.into_iter().chain([Item::Null]) {
             let id = blog.insert("Thing", &[&name], vec![value.clone()]).await;
             let same = Select {
-                filter: vec![
-                    is("id", Lookup::Exact, 0),
-                    is(&name, Lookup::Exact, 1),
-                    Node::AllOf(2),
-                ],
+                filter: vec![is("id", Lookup::Exact, 0), is(&name, Lookup::Exact, 1), Node::AllOf(2)],
                 fields: vec![path(&name)],
                 ..Select::default()
             };
-            let rows = blog
-                .run("Thing", select(same), vec![Item::Int(id), value.clone()])
-                .await;
+            let rows = blog.run("Thing", select(same), vec![Item::Int(id), value.clone()]).await;
             assert_eq!(rows, items![Item::from(items![value])].into(), "{kind:?}");
         }
     }
@@ -508,37 +265,16 @@ async fn every_kind_comes_back_as_it_went_in() {
 
 #[tokio::test]
 async fn keys_other_than_numbers_work_throughout() {
-    let key = covet_orm::schema::Field {
-        primary_key: true,
-        ..field("key", Kind::Uuid)
-    };
-    let parent = covet_orm::schema::Field {
-        kind: Kind::Uuid,
-        ..nullable(to("parent", "Node", OnDelete::Cascade))
-    };
-    let blog = Blog::of(vec![model(
-        "Node",
-        "nodes",
-        vec![key, parent, field("name", Kind::Text)],
-    )])
-    .await;
+    let key = covet_orm::schema::Field { primary_key: true, ..field("key", Kind::Uuid) };
+    let parent = covet_orm::schema::Field { kind: Kind::Uuid, ..nullable(to("parent", "Node", OnDelete::Cascade)) };
+    let blog = Blog::of(vec![model("Node", "nodes", vec![key, parent, field("name", Kind::Text)])]).await;
     let uuid = |byte: u8| Item::Bytes(vec![byte; 16]);
     let fields = ["key", "parent", "name"];
     assert_eq!(
-        blog.run(
-            "Node",
-            insert(&fields),
-            vec![uuid(1), Item::Null, "root".into()]
-        )
-        .await,
+        blog.run("Node", insert(&fields), vec![uuid(1), Item::Null, "root".into()]).await,
         items![uuid(1)].into()
     );
-    blog.run(
-        "Node",
-        insert(&fields),
-        vec![uuid(2), uuid(1), "leaf".into()],
-    )
-    .await;
+    blog.run("Node", insert(&fields), vec![uuid(2), uuid(1), "leaf".into()]).await;
     let rows = blog
         .run(
             "Node",
@@ -551,28 +287,13 @@ async fn keys_other_than_numbers_work_throughout() {
         )
         .await;
     let root: Item = vec![uuid(1), Item::Null, "root".into()].into();
-    assert_eq!(
-        rows,
-        items![Item::from(vec![uuid(2), uuid(1), "leaf".into(), root])].into()
-    );
+    assert_eq!(rows, items![Item::from(vec![uuid(2), uuid(1), "leaf".into(), root])].into());
     let made = Operation::GetOrCreate(GetOrCreate {
         filter: vec![is("name", Lookup::Exact, 0)],
-        create: Insert {
-            fields: vec!["name".into(), "key".into()],
-            many: false,
-            ignore_conflicts: false,
-        },
+        create: Insert { fields: vec!["name".into(), "key".into()], many: false, ignore_conflicts: false },
     });
-    let answer = blog
-        .run("Node", made, vec!["new".into(), "new".into(), uuid(3)])
-        .await;
-    assert_eq!(
-        answer,
-        items![true, Item::from(vec![uuid(3), Item::Null, "new".into()])].into()
-    );
-    let fault = blog
-        .try_run("Node", insert(&["name"]), items!["x"])
-        .await
-        .unwrap_err();
+    let answer = blog.run("Node", made, vec!["new".into(), "new".into(), uuid(3)]).await;
+    assert_eq!(answer, items![true, Item::from(vec![uuid(3), Item::Null, "new".into()])].into());
+    let fault = blog.try_run("Node", insert(&["name"]), items!["x"]).await.unwrap_err();
     assert!(fault.to_string().contains("misses key"), "{fault}");
 }

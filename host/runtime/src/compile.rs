@@ -131,8 +131,13 @@ fn load_or_compile(engine: &Shared, wasm: &[u8]) -> Result<Compiled, LoadError> 
     let component = match stored {
         Some(component) => component,
         // SAFETY: `code` came from this engine's own compiler a moment ago.
-        None => unsafe { Component::deserialize(&engine.wasmtime, &code) }
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?,
+        None => unsafe { Component::deserialize(&engine.wasmtime, &code) }.map_err(|error| {
+            let text = format!("{error:#}");
+            match text.contains("pooling allocator") {
+                true => LoadError::TooManyResources(text),
+                false => LoadError::Compile(text),
+            }
+        })?,
     };
     Ok(Compiled { component, cached: false, took: start.elapsed() })
 }

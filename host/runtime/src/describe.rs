@@ -8,12 +8,12 @@ use wasmtime::component::Component;
 use crate::{
     bindings::exports::covet::plugin::description::PluginDescription,
     description::Description,
-    engine::Shared,
+    engine::{MEMORIES, Shared, TABLES},
     error::{HandleError, LoadError},
     generation::Generation,
     handler::{Request, Response},
     instance::{Template, new_store},
-    limits::DESCRIBE_DEADLINE,
+    limits::{DESCRIBE_DEADLINE, Limits},
     trap,
 };
 
@@ -21,7 +21,8 @@ use crate::{
 ///
 /// # Errors
 /// [`LoadError::UnknownImport`], [`LoadError::WrongTypes`], [`LoadError::MissingExport`], [`LoadError::TooManyResources`].
-pub(crate) fn link(engine: &Shared, component: &Component) -> Result<Template, LoadError> {
+pub(crate) fn link(engine: &Shared, component: &Component, limits: &Limits) -> Result<Template, LoadError> {
+    fits(component, limits)?;
     let pre = engine.linker.instantiate_pre(component).map_err(|error| {
         // "component imports instance `a:b/c@0.2.0`, but a matching implementation was not found in the linker: ...". Those
         // of ours are there (`compile::check` has looked at their names), so that it is their types which do not match.
@@ -41,6 +42,32 @@ pub(crate) fn link(engine: &Shared, component: &Component) -> Result<Template, L
         .ok_or_else(|| missing("covet:http/handler@0.1.0#handle"))?;
     Ok(Template { pre, handle })
 }
+
+/// Whether an instance can be made at all, within the plugin's limits and the pool's.
+fn fits(component: &Component, limits: &Limits) -> Result<(), LoadError> {
+    let Some(needs) = component.resources_required() else {
+        return Err(LoadError::TooManyResources(
+            "it instantiates modules that it imports; link it into one component".into(),
+        ));
+    };
+    let initial = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
+    if initial > limits.memory {
+        return Err(LoadError::TooManyResources(format!(
+            "its memory begins with {initial} bytes, limits.memory is {}; raise it, or link with a smaller `--initial-memory`",
+            limits.memory
+        )));
+    }
+    if needs.num_memories > MEMORIES || needs.num_tables > TABLES {
+        return Err(LoadError::TooManyResources(format!(
+            "{} memories and {} tables, the limits are {MEMORIES} and {TABLES}",
+            needs.num_memories, needs.num_tables
+        )));
+    }
+    Ok(())
+}
+
+/// Bytes of a WebAssembly page.
+const PAGE: u64 = 64 << 10;
 
 /// What a plugin is before it has said what it is.
 pub(crate) fn nothing(name: &str) -> Result<Description, LoadError> {

@@ -68,8 +68,8 @@ const INSTANCES: (u64, u64) = (64, 4_096);
 /// Core modules, tables and memories that one component may have. Rust's has 3 or 4 modules, 2 tables, 1 memory; other
 /// languages' bring some more.
 const CORE_INSTANCES: u32 = 16;
-const TABLES: u32 = 8;
-const MEMORIES: u32 = 4;
+pub(crate) const TABLES: u32 = 8;
+pub(crate) const MEMORIES: u32 = 4;
 /// Bytes of stack for guest code in wasmtime's view, and of the fiber that it runs on; the difference is the host's.
 const WASM_STACK: usize = 512 << 10;
 const FIBER_STACK: usize = 2 << 20;

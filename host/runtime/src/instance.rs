@@ -120,9 +120,7 @@ impl Instance {
 
     /// The request is over: back to stock, or gone.
     pub fn rest(mut self) {
-        if let Some(wasi) = &self.store.data().wasi {
-            wasi.flush();
-        }
+        self.store.data_mut().flush_log();
         self.idle_since = self.generation().engine.clock.micros();
         if self.admitted {
             self.admitted = false;

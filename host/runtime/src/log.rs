@@ -10,6 +10,9 @@ pub const MAX_ENTRY: usize = 16 << 10;
 /// Target of what the host itself says about a plugin.
 pub(crate) const HOST: &str = "covet";
 
+/// Target under which an SDK announces a panic, just before it traps.
+pub(crate) const PANIC: &str = "panic";
+
 /// The log of one generation.
 pub(crate) struct Log {
     pub plugin: String,

@@ -66,7 +66,7 @@ impl Plugin {
         let shared = Arc::clone(&engine.shared);
         let compiled = compile::compile(&shared, wasm).await?;
         let facts = CompileFacts { cached: compiled.cached, took: compiled.took };
-        let template = describe::link(&shared, &compiled.component)?;
+        let template = describe::link(&shared, &compiled.component, &limits)?;
         let log = Log::new(name, generation, Arc::clone(&services.log), shared.clock.clone(), &limits);
         // What describes has neither routes nor models yet.
         let nothing = describe::nothing(name)?;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use wasmtime::component::{HasData, ResourceTable};
 
-use crate::{generation::Generation, limits::MAX_RESOURCES, memory::Meter, wasi::Wasi};
+use crate::{generation::Generation, limits::MAX_RESOURCES, log::PANIC, memory::Meter, services::Level, wasi::Wasi};
 
 /// The data of one store, thus of one instance.
 pub(crate) struct State {
@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// Processor time left, in ticks; see `epochs`.
     pub ticks_left: u32,
     pub queries_left: u32,
+    /// The message of a panic that the SDK has announced; the trap that follows says it in its own entry.
+    pub panic: Option<String>,
 }
 
 impl State {
@@ -41,6 +43,7 @@ impl State {
             deadline,
             ticks_left,
             queries_left: generation.limits.queries_per_request,
+            panic: None,
             generation,
         }
     }
@@ -52,6 +55,16 @@ impl State {
         self.ticks_left = self.generation.cpu_ticks;
         self.queries_left = self.generation.limits.queries_per_request;
         self.memory.denied = false;
+    }
+
+    /// The request is over and nothing trapped: logs what was held back for a trap.
+    pub fn flush_log(&mut self) {
+        if let Some(wasi) = &self.wasi {
+            wasi.flush();
+        }
+        if let Some(panic) = self.panic.take() {
+            self.generation.log.guest(Level::Error, PANIC, &panic);
+        }
     }
 
     /// A chunk of a stream has moved: the next one has its own time.

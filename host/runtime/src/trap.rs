@@ -5,8 +5,8 @@ use wasmtime_wasi::I32Exit;
 
 use crate::{epochs::CpuSpent, error::HandleError, message::BodyFault, state::State};
 
-/// Frames that are reported.
-const MAX_FRAMES: usize = 16;
+/// Lines of a backtrace that are reported.
+const MAX_LINES: usize = 16;
 
 /// What an error from running a guest means. Takes the panic's message that the guest printed, if any.
 pub(crate) fn explain(error: wasmtime::Error, state: &mut State) -> HandleError {
@@ -23,11 +23,13 @@ pub(crate) fn explain(error: wasmtime::Error, state: &mut State) -> HandleError 
     if state.memory.denied {
         return HandleError::Memory { limit: limits.memory };
     }
-    let panic = state.wasi.as_ref().and_then(|wasi| wasi.take_panic());
-    HandleError::Trap { message: message(&error, panic), backtrace: frames(&error) }
+    let panic = state.panic.take();
+    let panic = panic.or_else(|| state.wasi.as_ref().and_then(|wasi| wasi.take_panic()));
+    let frames = frames(&error);
+    HandleError::Trap { message: message(&error, panic, &frames), backtrace: collapsed(&frames) }
 }
 
-fn message(error: &wasmtime::Error, panic: Option<String>) -> String {
+fn message(error: &wasmtime::Error, panic: Option<String>, frames: &[Frame]) -> String {
     if let Some(panic) = panic {
         return panicked(&panic);
     }
@@ -35,12 +37,37 @@ fn message(error: &wasmtime::Error, panic: Option<String>) -> String {
         return format!("the guest called exit({})", exit.0);
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => "stack overflow: unbounded recursion, or too much on the stack".into(),
+        Some(Trap::StackOverflow) => STACK_OVERFLOW.into(),
+        // Languages that keep a stack of their own in linear memory run off its end before wasm's is full.
+        Some(Trap::MemoryOutOfBounds) if recurses(frames) => STACK_OVERFLOW.into(),
         Some(Trap::UnreachableCodeReached) => "the guest aborted (`unreachable`)".into(),
         Some(Trap::MemoryOutOfBounds) => "access to memory out of bounds".into(),
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     }
+}
+
+const STACK_OVERFLOW: &str = "stack overflow: unbounded recursion, or too much on the stack";
+
+/// The backtrace is full of one function.
+fn recurses(frames: &[Frame]) -> bool {
+    frames.first().is_some_and(|first| {
+        let same = frames.iter().filter(|frame| frame.name == first.name);
+        same.count() > 32
+    })
+}
+
+/// One line a frame; a run of the same function is two lines.
+fn collapsed(frames: &[Frame]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for run in frames.chunk_by(|one, next| one.name == next.name) {
+        lines.extend(run.first().map(Frame::line));
+        if run.len() > 1 {
+            lines.push(format!("… {} more of it", run.len() - 1));
+        }
+    }
+    lines.truncate(MAX_LINES);
+    lines
 }
 
 /// `thread 'main' (1) panicked at src/lib.rs:7:9:\nwhat\nnote: run with …` → `panicked at src/lib.rs:7:9: what`.
@@ -67,7 +94,7 @@ struct Frame {
 
 impl Frame {
     fn new(name: &str, file: Option<&str>, line: Option<u32>, column: Option<u32>) -> Frame {
-        let name = without_hash(name);
+        let name = demangled(name);
         let place = file.map(|file| {
             let mut place = shorten(file);
             for number in [line, column].into_iter().flatten() {
@@ -87,7 +114,7 @@ impl Frame {
 }
 
 /// The guest's frames, innermost first, without those of the language's own runtime.
-fn frames(error: &wasmtime::Error) -> Vec<String> {
+fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
@@ -106,7 +133,7 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     if frames.iter().any(|frame| !frame.internal) {
         frames.retain(|frame| !frame.internal);
     }
-    frames.iter().take(MAX_FRAMES).map(Frame::line).collect()
+    frames
 }
 
 /// Not the author's: the standard library, allocator and libc, and the bindings that drive the handler.
@@ -149,11 +176,13 @@ fn shorten(file: &str) -> String {
     }
 }
 
-/// Drops the hash that Rust appends: `blog::show::h0123456789abcdef` → `blog::show`.
-fn without_hash(name: &str) -> String {
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path.to_owned(),
-        _ => name.to_owned(),
+/// `_RNvNtCs6Rlxlh0ljve_5probe9misbehave5panic` → `probe::misbehave::panic`; what is not mangled stays as it is.
+fn demangled(name: &str) -> String {
+    let plain = format!("{:#}", rustc_demangle::demangle(name));
+    // Debug info names a function as its source does, but with the hash of the old mangling where that was used.
+    match plain.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => path.to_owned(),
+        _ => plain,
     }
 }
 
@@ -168,11 +197,24 @@ mod tests {
     }
 
     #[test]
+    fn a_recursion_is_one_frame_and_a_count() {
+        let frame = |name| Frame::new(name, Some("src/lib.rs"), Some(7), None);
+        let mut frames: Vec<Frame> = (0..60).map(|_| frame("deeper")).collect();
+        frames.push(frame("handler"));
+        assert!(recurses(&frames));
+        let lines = ["deeper (src/lib.rs:7)", "… 59 more of it", "handler (src/lib.rs:7)"];
+        assert_eq!(collapsed(&frames), lines);
+        assert!(!recurses(&frames[55..]));
+    }
+
+    #[test]
     fn frames_of_the_runtime_are_told_from_the_authors() {
         assert!(internal("core::panicking::panic_fmt", Some("/rustc/abc/library/core/src/panicking.rs")));
         assert!(internal("whatever", Some("/usr/src/rustc-1.96/library/std/src/sys/x.rs")));
         assert!(!internal("blog::show", Some("src/lib.rs")));
-        assert_eq!(without_hash("blog::show::h0123456789abcdef"), "blog::show");
+        assert_eq!(demangled("blog::show::h0123456789abcdef"), "blog::show");
+        let v0 = "_RNCNvNtCs6Rlxlh0ljve_5probe9misbehave5panic0B5_";
+        assert_eq!(demangled(v0), "probe::misbehave::panic::{closure#0}");
         assert_eq!(shorten("/root/.cargo/registry/src/index-1/covet-0.1.0/src/a.rs"), "covet-0.1.0/src/a.rs");
     }
 }

@@ -6,7 +6,7 @@ use covet_runtime::{Engine, EngineOptions, Limits, LoadError, Plugin, Services};
 
 async fn load(wasm: &[u8]) -> LoadError {
     let engine =
-        Engine::new(EngineOptions { memory_budget: 64 << 20, max_memory: 64 << 20, cache_dir: None, workers: 1 })
+        Engine::new(EngineOptions { memory_budget: 64 << 20, max_memory: 256 << 20, cache_dir: None, workers: 1 })
             .unwrap();
     let error = Plugin::load(&engine, "test", 1, wasm, Services::default(), Limits::default()).await.unwrap_err();
     assert_eq!(engine.memory_used(), 0);
@@ -88,4 +88,13 @@ async fn an_import_of_other_types_is_refused() {
 async fn too_large_a_component_is_not_even_read() {
     let error = load(&vec![0; (64 << 20) + 1]).await;
     assert!(matches!(error, LoadError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn more_memory_at_the_start_than_an_instance_may_have_is_refused_at_deploy() {
+    for (pages, says) in [(2_000, "limits.memory is 67108864"), (20_000, "1310720000")] {
+        let module = format!("(core module $m (memory {pages}))");
+        let error = load_text(&format!("(component {module} (core instance (instantiate $m)) {HOLLOW})")).await;
+        assert!(matches!(&error, LoadError::TooManyResources(why) if why.contains(says)), "{error}");
+    }
 }

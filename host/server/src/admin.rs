@@ -75,13 +75,17 @@ impl Admin {
                 "unauthorized",
                 "send the admin token as `authorization: Bearer TOKEN`; it is in COVET_ADMIN_TOKEN or in admin.token of the state directory",
             );
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"covet admin\""));
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"covet admin\""));
             return answer;
         }
         let path = request.uri().path().to_owned();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value): (_, Cow<'_, str>)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value): (_, Cow<'_, str>)| value.into_owned())
         };
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let method = request.method().clone();
@@ -139,13 +143,22 @@ impl Admin {
             }
             Err(ContentError::Broken(why)) => {
                 tracing::warn!(plugin = name, "an upload broke off, nothing has changed: {why}");
-                return last_error(StatusCode::BAD_REQUEST, "upload-broken", "the upload broke off; nothing has changed");
+                return last_error(
+                    StatusCode::BAD_REQUEST,
+                    "upload-broken",
+                    "the upload broke off; nothing has changed",
+                );
             }
         };
         match self.generations.deploy(name, &wasm, placement).await {
             Ok(deployed) => {
                 let live = &deployed.live;
-                tracing::info!(plugin = name, generation = live.artifact.generation, mount = live.artifact.mount, "deployed");
+                tracing::info!(
+                    plugin = name,
+                    generation = live.artifact.generation,
+                    mount = live.artifact.mount,
+                    "deployed"
+                );
                 json(&view::deployed(&deployed))
             }
             Err(why) => {

@@ -21,13 +21,13 @@ use std::{
 
 use covet_runtime::{Level, Limits};
 
+use self::reader::{Environment, Section, Source, Value, process_env};
 pub use self::{
     limits::LimitsTable,
     manifest::{MANIFEST_SECTION, MAX_MANIFEST, Manifest},
     path::{check_host, check_mount, check_name},
     reader::{ConfigError, Problem},
 };
-use self::reader::{Environment, Section, Source, Value, process_env};
 
 /// Environment variable that holds the admin token.
 pub const TOKEN_ENV: &str = "COVET_ADMIN_TOKEN";
@@ -224,7 +224,12 @@ impl Default for AdminConfig {
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        CacheConfig { timeout: Duration::from_secs(300), max_entries: 1_000_000, max_bytes: 256 << 20, max_value: 8 << 20 }
+        CacheConfig {
+            timeout: Duration::from_secs(300),
+            max_entries: 1_000_000,
+            max_bytes: 256 << 20,
+            max_value: 8 << 20,
+        }
     }
 }
 
@@ -313,7 +318,9 @@ fn address(section: &mut Section<'_, '_>) -> Option<SocketAddr> {
     match literal.parse() {
         Ok(address) => Some(address),
         Err(_) => {
-            value.refuse(format_args!("\"{text}\" is not an address; write IP and port, as \"127.0.0.1:8000\" or \"[::]:80\""));
+            value.refuse(format_args!(
+                "\"{text}\" is not an address; write IP and port, as \"127.0.0.1:8000\" or \"[::]:80\""
+            ));
             None
         }
     }
@@ -370,7 +377,8 @@ fn read_admin(source: &Source<'_>, section: Option<Section<'_, '_>>, admin: &mut
         section.close();
     }
     // The variable is what one sets for one run: it wins over the file.
-    let token = (source.env)(TOKEN_ENV).filter(|token| !token.is_empty()).or(token).map(|token| token.trim().to_owned());
+    let token =
+        (source.env)(TOKEN_ENV).filter(|token| !token.is_empty()).or(token).map(|token| token.trim().to_owned());
     if let Some(token) = &token {
         let plain = token.bytes().all(|byte| byte.is_ascii_graphic());
         if token.len() < MIN_TOKEN || !plain {
@@ -392,8 +400,12 @@ fn read_databases(mut section: Section<'_, '_>, database: &mut DatabaseConfig) {
         if let Some(value) = default.get("url") {
             let url = value.secret_or_text().unwrap_or_default();
             match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
-                Some(path) if !path.is_empty() && !path.starts_with(":memory:") => database.path = Some(PathBuf::from(path)),
-                Some(_) => value.refuse("name a file, as \"sqlite://data/app.db\": a database in memory would not survive"),
+                Some(path) if !path.is_empty() && !path.starts_with(":memory:") => {
+                    database.path = Some(PathBuf::from(path))
+                }
+                Some(_) => {
+                    value.refuse("name a file, as \"sqlite://data/app.db\": a database in memory would not survive")
+                }
                 None => {
                     let scheme = url.split(':').next().unwrap_or_default();
                     value.refuse(format_args!(
@@ -405,12 +417,11 @@ fn read_databases(mut section: Section<'_, '_>, database: &mut DatabaseConfig) {
         if let Some(mut pool) = default.section("pool") {
             let most = pool.number("max_size", 1, 1_024);
             let least = pool.number("min_size", 0, 1_024);
-            if let (Some(least), Some(most)) = (least, most) {
-                if least > most {
-                    if let Some(value) = pool.get("min_size") {
-                        value.refuse(format_args!("{least} is more than max_size, {most}"));
-                    }
-                }
+            if let (Some(least), Some(most)) = (least, most)
+                && least > most
+                && let Some(value) = pool.get("min_size")
+            {
+                value.refuse(format_args!("{least} is more than max_size, {most}"));
             }
             database.readers = most.map(narrow);
             // Of use with networked databases; a SQLite connection neither ages nor breaks.
@@ -480,10 +491,10 @@ fn read_plugin(mut section: Section<'_, '_>) -> PluginConfig {
             }
         }
         set(&mut plugin.cache, grants.boolean("cache"));
-        if grants.texts("outbound").is_some_and(|hosts| !hosts.is_empty()) {
-            if let Some(value) = grants.get("outbound") {
-                value.refuse("this version of Covet offers plugins no outbound connections; remove the key");
-            }
+        if grants.texts("outbound").is_some_and(|hosts| !hosts.is_empty())
+            && let Some(value) = grants.get("outbound")
+        {
+            value.refuse("this version of Covet offers plugins no outbound connections; remove the key");
         }
         grants.close();
     }

@@ -1,11 +1,13 @@
 //! A request's way through the host: route, content, handler, response.
+#![expect(clippy::result_large_err, reason = "an early response is moved once, and boxing it would cost every refusal an allocation")]
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use arc_swap::{ArcSwap, Cache};
 use bytes::Bytes;
 use covet_runtime::{
-    HandleError, Head, Level, LogSink, Method, Request as GuestRequest, RequestBody, Response as GuestResponse, ResponseBody,
+    HandleError, Head, Level, LogSink, Method, Request as GuestRequest, RequestBody, Response as GuestResponse,
+    ResponseBody,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
@@ -41,14 +43,17 @@ pub(crate) struct Front {
     logs: Arc<Logs>,
 }
 
-/// The thread's own view of what is published: one atomic load a request, no count that threads share.
+/// The outer count belongs to one thread: a request touches no count that threads share.
+type Seen = Rc<Arc<Snapshot>>;
+
+/// The thread's own view of what is published, renewed by one atomic load a request.
 struct View {
     published: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
-    mine: Rc<Arc<Snapshot>>,
+    mine: Seen,
 }
 
 impl View {
-    fn load(&mut self) -> Rc<Arc<Snapshot>> {
+    fn load(&mut self) -> Seen {
         let now = self.published.load();
         if !Arc::ptr_eq(now, &self.mine) {
             self.mine = Rc::new(Arc::clone(now));
@@ -147,7 +152,9 @@ impl Front {
         let streams = live.plugin.description().routes.get(route as usize).is_some_and(|route| route.stream_body);
         let refused = |why: ContentError| match why {
             ContentError::TooLarge(limit) => too_large(limit),
-            ContentError::Slow => last_error(StatusCode::REQUEST_TIMEOUT, "body-timeout", "the request body came too slowly"),
+            ContentError::Slow => {
+                last_error(StatusCode::REQUEST_TIMEOUT, "body-timeout", "the request body came too slowly")
+            }
             ContentError::Broken(why) => last_error(StatusCode::BAD_REQUEST, "bad-body", &why),
         };
         let content = Content::new(incoming, live.plugin.limits().body, self.config.body_timeout).map_err(refused)?;
@@ -182,7 +189,9 @@ impl Front {
             HandleError::Trap { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "trap", "the handler failed"),
             HandleError::Memory { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "memory", "the handler failed"),
             HandleError::BadResponse(_) => (StatusCode::INTERNAL_SERVER_ERROR, "bad-response", "the handler failed"),
-            HandleError::Deadline { .. } => (StatusCode::GATEWAY_TIMEOUT, "deadline", "the handler did not answer in time"),
+            HandleError::Deadline { .. } => {
+                (StatusCode::GATEWAY_TIMEOUT, "deadline", "the handler did not answer in time")
+            }
             HandleError::Cpu { .. } => (StatusCode::GATEWAY_TIMEOUT, "cpu", "the handler did not answer in time"),
             HandleError::Overloaded { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at once; try again")
@@ -193,14 +202,13 @@ impl Front {
             HandleError::BodyTooLarge { limit } => return too_large(*limit),
             HandleError::BodyBroken(why) => return last_error(StatusCode::BAD_REQUEST, "bad-body", why),
         };
-        let mut response = if self.config.expose_errors {
-            error(status, code, &in_full(fault))
-        } else {
-            error(status, code, message)
-        };
+        let mut response =
+            if self.config.expose_errors { error(status, code, &in_full(fault)) } else { error(status, code, message) };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = match fault {
-                HandleError::Overloaded { retry_after } => retry_after.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64,
+                HandleError::Overloaded { retry_after } => {
+                    retry_after.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64
+                }
                 _ => 1,
             };
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -225,7 +233,9 @@ impl Front {
             (None, Some(header)) => header.as_bytes(),
             (None, None) => b"",
         };
-        let forbidden = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'/' | b'@' | b'?' | b'#' | b'\\' | b'<' | b'>' | b'"');
+        let forbidden = |byte: &u8| {
+            !byte.is_ascii_graphic() || matches!(byte, b'/' | b'@' | b'?' | b'#' | b'\\' | b'<' | b'>' | b'"')
+        };
         if authority.iter().any(forbidden) {
             return bad("the host header is not a host name");
         }

@@ -148,7 +148,11 @@ impl Generations {
         // What the operator's file says is laid over it when it is loaded, so that a changed file counts at the next start.
         let mount = placement.mount.or_else(|| manifest.as_ref()?.mount.clone()).unwrap_or_else(|| "/".to_owned());
         let mount = check_mount(&mount).map_err(|why| DeployError::Mount(why.to_string()))?;
-        let host = placement.host.map(|host| check_host(&host)).transpose().map_err(|why| DeployError::Mount(why.to_string()))?;
+        let host = placement
+            .host
+            .map(|host| check_host(&host))
+            .transpose()
+            .map_err(|why| DeployError::Mount(why.to_string()))?;
 
         let mut changes = self.changes.lock().await;
         let known = changes.desired.plugins.get(name);
@@ -260,7 +264,13 @@ impl Generations {
         &self.engine
     }
 
-    fn publish(&self, changes: &mut Changes, desired: Desired, snapshot: Snapshot, name: &str) -> Result<(), DeployError> {
+    fn publish(
+        &self,
+        changes: &mut Changes,
+        desired: Desired,
+        snapshot: Snapshot,
+        name: &str,
+    ) -> Result<(), DeployError> {
         changes.store.publish(&desired).map_err(DeployError::State)?;
         changes.broken.remove(name);
         let old = self.snapshot.swap(Arc::new(snapshot));
@@ -297,7 +307,8 @@ impl Generations {
 
     /// The operator's limits; where the operator names none, the author's, when they are lower than the defaults.
     fn limits(&self, configured: Option<&PluginConfig>, manifest: Option<&Manifest>) -> Limits {
-        let base = manifest.map_or_else(|| self.config.limits.clone(), |manifest| manifest.limits.wished(&self.config.limits));
+        let base =
+            manifest.map_or_else(|| self.config.limits.clone(), |manifest| manifest.limits.wished(&self.config.limits));
         configured.map_or(base.clone(), |plugin| plugin.limits.over(&base))
     }
 
@@ -333,8 +344,7 @@ fn manifest(wasm: &[u8]) -> Result<Option<Manifest>, DeployError> {
     if bytes.len() > MAX_MANIFEST {
         return Err(DeployError::Manifest(format!("it is {} bytes, the limit is {MAX_MANIFEST}", bytes.len())));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| DeployError::Manifest("it is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| DeployError::Manifest("it is not UTF-8".to_owned()))?;
     Manifest::parse(text).map(Some).map_err(|error| DeployError::Manifest(error.to_string()))
 }
 

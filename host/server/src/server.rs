@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use crate::{
     admin::{Admin, Token},
     config::{Config, limits::MAX_MEMORY},
-    generations::Generations,
     front::Front,
+    generations::Generations,
     http::{
         Handler, HttpLimits,
         listen::{bind, raise_file_limit},
@@ -206,7 +206,9 @@ fn restore(generations: &Arc<Generations>) -> Result<(), StartError> {
         runtime.block_on(generations.restore());
         Ok(())
     });
-    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("restoring plugins failed")))).map_err(StartError::Thread)
+    thread
+        .and_then(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("restoring plugins failed"))))
+        .map_err(StartError::Thread)
 }
 
 /// Takes the state directory for this process; the kernel gives it back when the process ends, however it ends.

@@ -67,8 +67,12 @@ impl Store {
         fs::create_dir_all(store.components())?;
         let path = directory.join(FILE);
         let desired = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<Desired>(&bytes)
-                .map_err(|error| io::Error::other(format!("{} is damaged: {error}; restore it from a backup, or move it away to start empty", path.display())))?,
+            Ok(bytes) => serde_json::from_slice::<Desired>(&bytes).map_err(|error| {
+                io::Error::other(format!(
+                    "{} is damaged: {error}; restore it from a backup, or move it away to start empty",
+                    path.display()
+                ))
+            })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Desired { format: FORMAT, ..Desired::default() },
             Err(error) => return Err(error),
         };

@@ -10,7 +10,13 @@ use common::{TOKEN, connect, host, read, status};
 #[test]
 fn nothing_is_answered_without_the_token() {
     let host = host(|_| {});
-    for (method, path) in [("GET", "/v1/health"), ("GET", "/v1/plugins"), ("PUT", "/v1/plugins/x"), ("GET", "/nowhere"), ("POST", "/v1/plugins/x/rollback")] {
+    for (method, path) in [
+        ("GET", "/v1/health"),
+        ("GET", "/v1/plugins"),
+        ("PUT", "/v1/plugins/x"),
+        ("GET", "/nowhere"),
+        ("POST", "/v1/plugins/x/rollback"),
+    ] {
         for token in [None, Some(""), Some("wrong"), Some(&TOKEN[1..])] {
             let answer = host.admin(method, path, token, b"");
             assert_eq!(status(&answer), 401, "{method} {path} {token:?}");
@@ -24,7 +30,10 @@ fn nothing_is_answered_without_the_token() {
 #[test]
 fn the_admin_api_is_not_on_the_plugins_listener_nor_the_other_way_round() {
     let host = host(|_| {});
-    let answer = host.send(format!("GET /v1/health HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\r\n").as_bytes());
+    let answer = host.send(
+        format!("GET /v1/health HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\r\n")
+            .as_bytes(),
+    );
     assert_eq!(status(&answer), 404);
 }
 
@@ -68,7 +77,9 @@ fn a_bad_deploy_gives_one_clear_error_and_changes_nothing() {
 fn an_upload_that_breaks_off_changes_nothing() {
     let host = host(|_| {});
     let mut stream = connect(host.server.admin_addr());
-    let head = format!("PUT /v1/plugins/blog HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 100000\r\n\r\n");
+    let head = format!(
+        "PUT /v1/plugins/blog HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 100000\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(b"\0asm\x0d\0\x01\0").unwrap();
     drop(stream);

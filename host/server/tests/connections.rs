@@ -123,10 +123,13 @@ fn a_host_comes_back_on_its_address_and_state() {
     let address = first.http_addr();
     let second = covet_server::Server::start(common::config(state.path(), |_| {}));
     assert!(second.unwrap_err().to_string().contains("another host"), "one host a state directory");
-    let taken = covet_server::Server::start(common::config(&state.path().join("other"), |config| config.server.listen = address));
+    let taken = covet_server::Server::start(common::config(&state.path().join("other"), |config| {
+        config.server.listen = address
+    }));
     assert!(taken.unwrap_err().to_string().contains(&address.to_string()), "one host a port");
     drop(first);
-    let again = covet_server::Server::start(common::config(state.path(), |config| config.server.listen = address)).unwrap();
+    let again =
+        covet_server::Server::start(common::config(state.path(), |config| config.server.listen = address)).unwrap();
     let answer = common::exchange(address, b"GET /nobody HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     assert_eq!(status(&answer), 404);
     drop(again);
@@ -141,7 +144,9 @@ fn http2_is_spoken_to_who_begins_with_its_preface() {
         let io = hyper_util::rt::TokioIo::new(stream);
         let executor = hyper_util::rt::TokioExecutor::new();
         let (mut sender, connection) =
-            hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(executor, io).await.unwrap();
+            hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(executor, io)
+                .await
+                .unwrap();
         tokio::spawn(connection);
         let ask = |method: &str, path: &str| {
             let uri = format!("http://example.com{path}");

@@ -156,7 +156,9 @@ fn no_request_is_smuggled_in_anothers_content() {
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{headers:?}: {answer:?}");
     }
     // Both lengths: transfer-encoding wins and nothing after it is believed (RFC 9112 §6.3).
-    for headers in ["content-length: 4\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 4\r\n"] {
+    for headers in
+        ["content-length: 4\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 4\r\n"]
+    {
         let answer = host.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{headers}\r\n0\r\n\r\n{smuggled}").as_bytes());
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{headers:?}: {answer:?}");
     }
@@ -211,7 +213,11 @@ fn mutated_requests_never_end_the_host() {
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let (answer, _) = read(&mut stream);
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1."), "{:?}: {answer:?}", String::from_utf8_lossy(&bytes));
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1."),
+            "{:?}: {answer:?}",
+            String::from_utf8_lossy(&bytes)
+        );
     }
     host.assert_alive();
 }

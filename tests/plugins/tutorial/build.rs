@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What a README reader can imagine: the snippet's `Author`.
-const AUTHOR: &str =
-    "#[derive(Model, Clone, Debug)] pub struct Author { pub id: Id<Author>, pub name: String }\n";
+const AUTHOR: &str = "#[derive(Model, Clone, Debug)] pub struct Author { pub id: Id<Author>, pub name: String }\n";
 
 const STEPS: usize = 6;
 
@@ -21,8 +20,7 @@ fn main() {
         println!("cargo::rerun-if-changed={}", path.display());
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let write =
-        |name: String, text: &str| fs::write(out.join(name), text).expect("OUT_DIR can be written");
+    let write = |name: String, text: &str| fs::write(out.join(name), text).expect("OUT_DIR can be written");
 
     let tutorial = page("docs/tutorial.md");
     let (mut code, mut table) = (String::new(), String::new());
@@ -48,31 +46,17 @@ fn main() {
     );
 
     let mut book = String::new();
-    for name in [
-        "README.md",
-        "docs/handlers.md",
-        "docs/models.md",
-        "docs/cache.md",
-    ] {
-        let module = name
-            .trim_start_matches("docs/")
-            .trim_end_matches(".md")
-            .to_lowercase();
+    for name in ["README.md", "docs/handlers.md", "docs/models.md", "docs/cache.md"] {
+        let module = name.trim_start_matches("docs/").trim_end_matches(".md").to_lowercase();
         for (number, block) in (1..).zip(blocks(&page(name), "rust")) {
             let block = split_table(&block).0;
-            let prelude = if block.contains("use covet::prelude::*;") {
-                ""
-            } else {
-                "use covet::prelude::*;\n"
-            };
+            let prelude = if block.contains("use covet::prelude::*;") { "" } else { "use covet::prelude::*;\n" };
             let cast = match (name, number) {
                 ("README.md", _) => AUTHOR.to_owned(),
                 (_, 1) => String::new(),
                 _ => format!("use super::{module}_1::*;\n"),
             };
-            book.push_str(&format!(
-                "mod {module}_{number} {{\n{prelude}{cast}{block}}}\n"
-            ));
+            book.push_str(&format!("mod {module}_{number} {{\n{prelude}{cast}{block}}}\n"));
         }
     }
     write("book.rs".to_owned(), &book);
@@ -95,11 +79,8 @@ fn blocks(text: &str, kind: &str) -> Vec<String> {
         let Some(found) = line.strip_prefix("```") else {
             continue;
         };
-        let block: String = lines
-            .by_ref()
-            .take_while(|line| !line.starts_with("```"))
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let block: String =
+            lines.by_ref().take_while(|line| !line.starts_with("```")).map(|line| format!("{line}\n")).collect();
         if found == kind {
             blocks.push(block);
         }

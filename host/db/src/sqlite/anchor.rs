@@ -25,11 +25,7 @@ impl Anchor {
     pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Self, DbError> {
         let statement = |sql: &str| Statement::new(sql, Vec::new(), Access::Read);
         // It reads no pages worth keeping.
-        let options = SqliteOptions {
-            reader_cache_kib: 64,
-            mmap_bytes: 0,
-            ..options.clone()
-        };
+        let options = SqliteOptions { reader_cache_kib: 64, mmap_bytes: 0, ..options.clone() };
         let mut anchor = Self {
             connection: Connection::open_reader(path, &options)?,
             begin: statement("BEGIN"),
@@ -44,8 +40,7 @@ impl Anchor {
     pub(super) fn follow(&mut self) {
         self.let_go();
         // BEGIN takes no lock yet; the first look does.
-        if self.connection.control(&self.begin).is_ok() && self.connection.step(&self.look).is_err()
-        {
+        if self.connection.control(&self.begin).is_ok() && self.connection.step(&self.look).is_err() {
             self.let_go();
         }
     }

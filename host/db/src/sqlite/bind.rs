@@ -13,10 +13,7 @@ const LARGE: usize = 4096;
 
 /// Binds all of `params`. Answers whether the bindings should be cleared after use.
 #[inline]
-pub(super) fn bind(
-    statement: &mut rusqlite::Statement<'_>,
-    params: &[Value],
-) -> Result<bool, DbError> {
+pub(super) fn bind(statement: &mut rusqlite::Statement<'_>, params: &[Value]) -> Result<bool, DbError> {
     let mut clear = false;
     for (at, value) in params.iter().enumerate() {
         clear |= match value {
@@ -30,11 +27,9 @@ pub(super) fn bind(
                 let stored: Result<Vec<Stored>, DbError> = values.iter().map(stored).collect();
                 statement.raw_bind_parameter(at + 1, Rc::new(stored?))
             }
-            Value::Decimal {
-                unscaled,
-                digits,
-                scale,
-            } => statement.raw_bind_parameter(at + 1, decimal(*unscaled, *digits, *scale)?),
+            Value::Decimal { unscaled, digits, scale } => {
+                statement.raw_bind_parameter(at + 1, decimal(*unscaled, *digits, *scale)?)
+            }
             plain => statement.raw_bind_parameter(at + 1, Plain(plain)),
         };
         bound.map_err(from_sqlite)?;
@@ -70,15 +65,9 @@ fn stored(value: &Value) -> Result<Stored, DbError> {
         Value::Text(value) => Stored::Text(value.clone()),
         Value::Bytes(value) => Stored::Blob(value.clone()),
         Value::Uuid(value) => Stored::Blob(value.to_vec()),
-        Value::Decimal {
-            unscaled,
-            digits,
-            scale,
-        } => decimal(*unscaled, *digits, *scale)?,
+        Value::Decimal { unscaled, digits, scale } => decimal(*unscaled, *digits, *scale)?,
         Value::List(_) => {
-            return Err(DbError::BadQuery(
-                "a list in a list cannot be bound".to_owned(),
-            ));
+            return Err(DbError::BadQuery("a list in a list cannot be bound".to_owned()));
         }
     })
 }

@@ -62,19 +62,13 @@ impl Drop for Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
-            .field("statements", &self.statements.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Connection").field("statements", &self.statements.len()).finish_non_exhaustive()
     }
 }
 
 impl Connection {
     /// The one connection that writes.
-    pub(super) fn open_writer(
-        path: &Path,
-        options: &SqliteOptions,
-        counters: &Arc<Counters>,
-    ) -> Result<Self, DbError> {
+    pub(super) fn open_writer(path: &Path, options: &SqliteOptions, counters: &Arc<Counters>) -> Result<Self, DbError> {
         let mut sqlite = open(path)?;
         let settings = format!(
             // WAL: readers and the writer do not wait for each other, and a commit is one fsync of an appended log.
@@ -89,16 +83,11 @@ impl Connection {
             options.writer_cache_kib, options.mmap_bytes
         );
         // Another process may hold the file for a moment.
-        sqlite
-            .busy_timeout(Duration::from_secs(5))
-            .map_err(from_sqlite)?;
-        sqlite
-            .execute_batch(&settings)
-            .map_err(|error| cannot_open(path, &error))?;
+        sqlite.busy_timeout(Duration::from_secs(5)).map_err(from_sqlite)?;
+        sqlite.execute_batch(&settings).map_err(|error| cannot_open(path, &error))?;
         sqlite.busy_timeout(LOCK_WAIT).map_err(from_sqlite)?;
-        let mode: String = sqlite
-            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
-            .map_err(|error| cannot_open(path, &error))?;
+        let mode: String =
+            sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|error| cannot_open(path, &error))?;
         if mode != "wal" {
             return Err(DbError::Unavailable(format!(
                 "{}: the file system does not allow write-ahead logging (journal mode is {mode}); use a local disk",
@@ -115,9 +104,7 @@ impl Connection {
         // whoever waits for it. The writer checkpoints when it is idle instead.
         let counted = Arc::clone(counters);
         let on_wal = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
-            counted
-                .wal_pages
-                .store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            counted.wal_pages.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
         sqlite.wal_hook(Some(on_wal)).map_err(from_sqlite)?;
@@ -136,24 +123,18 @@ impl Connection {
             options.reader_cache_kib, options.mmap_bytes
         );
         sqlite.busy_timeout(LOCK_WAIT).map_err(from_sqlite)?;
-        sqlite
-            .execute_batch(&settings)
-            .map_err(|error| cannot_open(path, &error))?;
+        sqlite.execute_batch(&settings).map_err(|error| cannot_open(path, &error))?;
         Self::new(sqlite, options)
     }
 
     fn new(mut sqlite: rusqlite::Connection, options: &SqliteOptions) -> Result<Self, DbError> {
         // A plan depends on the SQL alone. Without this SQLite looks at the value bound to a LIMIT and parses and plans the
         // statement anew each time one is bound: 20 µs instead of 8 for ten rows by an index.
-        sqlite
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
-            .map_err(from_sqlite)?;
+        sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(from_sqlite)?;
         functions::register(&sqlite).map_err(from_sqlite)?;
         let watch = Arc::new(Watch::new());
         let looking = Arc::clone(&watch);
-        sqlite
-            .progress_handler(STEPS, Some(move || looking.look()))
-            .map_err(from_sqlite)?;
+        sqlite.progress_handler(STEPS, Some(move || looking.look())).map_err(from_sqlite)?;
         Ok(Self {
             statements: FxHashMap::default(),
             sqlite: NonNull::from(Box::leak(Box::new(sqlite))),
@@ -183,11 +164,7 @@ impl Connection {
 
     /// The prepared form of a statement, with its parameters bound. The second value: clear the bindings after use.
     #[inline]
-    pub(super) fn bound(
-        &mut self,
-        statement: &Statement,
-        params: &[Value],
-    ) -> Result<(&mut Prepared, bool), DbError> {
+    pub(super) fn bound(&mut self, statement: &Statement, params: &[Value]) -> Result<(&mut Prepared, bool), DbError> {
         let prepared = self.prepared(statement)?;
         if prepared.params != params.len() {
             let (wants, given) = (prepared.params, params.len());
@@ -202,8 +179,7 @@ impl Connection {
 
     #[inline]
     fn prepared(&mut self, statement: &Statement) -> Result<&mut Prepared, DbError> {
-        if self.statements.len() >= self.capacity && !self.statements.contains_key(&statement.id())
-        {
+        if self.statements.len() >= self.capacity && !self.statements.contains_key(&statement.id()) {
             self.forget_oldest();
         }
         self.uses += 1;
@@ -218,10 +194,7 @@ impl Connection {
                 // borrow from it for as long as it is in there; it is never lent for longer than `&mut self`.
                 let sqlite: &'static rusqlite::Connection = unsafe { &*self.sqlite.as_ptr() };
                 let prepared = prepare(sqlite, statement)?;
-                Ok(place.insert(Prepared {
-                    used: self.uses,
-                    ..prepared
-                }))
+                Ok(place.insert(Prepared { used: self.uses, ..prepared }))
             }
         }
     }
@@ -229,11 +202,7 @@ impl Connection {
     /// A scan of the whole stock, but as cheap as it is beside the preparing that follows.
     #[cold]
     fn forget_oldest(&mut self) {
-        let oldest = self
-            .statements
-            .iter()
-            .min_by_key(|(_, prepared)| prepared.used)
-            .map(|(id, _)| *id);
+        let oldest = self.statements.iter().min_by_key(|(_, prepared)| prepared.used).map(|(id, _)| *id);
         if let Some(id) = oldest {
             self.statements.remove(&id);
         }
@@ -241,58 +210,34 @@ impl Connection {
 
     /// Runs SQL that is not worth keeping prepared, as DDL; several statements separated by semicolons.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), DbError> {
-        self.sqlite()
-            .execute_batch(sql)
-            .map_err(|error| match from_sqlite(error) {
-                DbError::BadQuery(message) if !message.contains(sql) => {
-                    DbError::BadQuery(format!("{message} in: {sql}"))
-                }
-                other => other,
-            })
+        self.sqlite().execute_batch(sql).map_err(|error| match from_sqlite(error) {
+            DbError::BadQuery(message) if !message.contains(sql) => DbError::BadQuery(format!("{message} in: {sql}")),
+            other => other,
+        })
     }
 
     /// Runs a statement without parameters and lets go of its rows unseen.
     pub(super) fn step(&mut self, statement: &Statement) -> Result<(), DbError> {
-        self.prepared(statement)?
-            .statement
-            .raw_query()
-            .next()
-            .map(drop)
-            .map_err(from_sqlite)
+        self.prepared(statement)?.statement.raw_query().next().map(drop).map_err(from_sqlite)
     }
 
     /// Runs a statement without parameters and rows, as COMMIT.
     pub(super) fn control(&mut self, statement: &Statement) -> Result<(), DbError> {
-        self.prepared(statement)?
-            .statement
-            .raw_execute()
-            .map(drop)
-            .map_err(from_sqlite)
+        self.prepared(statement)?.statement.raw_execute().map(drop).map_err(from_sqlite)
     }
 }
 
 #[cold]
-fn prepare(
-    sqlite: &'static rusqlite::Connection,
-    statement: &Statement,
-) -> Result<Prepared, DbError> {
-    let prepared = sqlite
-        .prepare_with_flags(statement.sql(), PrepFlags::SQLITE_PREPARE_PERSISTENT)
-        .map_err(from_sqlite)?;
+fn prepare(sqlite: &'static rusqlite::Connection, statement: &Statement) -> Result<Prepared, DbError> {
+    let prepared =
+        sqlite.prepare_with_flags(statement.sql(), PrepFlags::SQLITE_PREPARE_PERSISTENT).map_err(from_sqlite)?;
     if prepared.column_count() < statement.width() {
         let (has, wants) = (prepared.column_count(), statement.width());
         let sql = statement.sql();
-        return Err(DbError::BadQuery(format!(
-            "the statement yields {has} columns, its layout has {wants}: {sql}"
-        )));
+        return Err(DbError::BadQuery(format!("the statement yields {has} columns, its layout has {wants}: {sql}")));
     }
     let params = prepared.parameter_count();
-    Ok(Prepared {
-        statement: prepared,
-        answer_size: 0,
-        params,
-        used: 0,
-    })
+    Ok(Prepared { statement: prepared, answer_size: 0, params, used: 0 })
 }
 
 /// Turns SQLite's count of its memory off, once, before the first connection: it takes a lock that all threads share at each
@@ -313,10 +258,7 @@ fn open(path: &Path) -> Result<rusqlite::Connection, DbError> {
 }
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> DbError {
-    DbError::Unavailable(format!(
-        "cannot open the SQLite database {}: {error}",
-        path.display()
-    ))
+    DbError::Unavailable(format!("cannot open the SQLite database {}: {error}", path.display()))
 }
 
 /// Makes the file, readable and writable by its owner only (SQLite gives its log the same mode), and its folders.
@@ -324,12 +266,8 @@ pub(super) fn create_file(path: &Path) -> Result<(), DbError> {
     let failed = |what: &str, at: &Path, error: io::Error| {
         DbError::Unavailable(format!("cannot {what} {}: {error}", at.display()))
     };
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| failed("create the folder", folder, error))?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| failed("create the folder", folder, error))?;
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

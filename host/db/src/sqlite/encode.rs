@@ -76,18 +76,9 @@ pub(super) fn row(statement: &Statement, row: &Row<'_>, out: &mut Vec<u8>) -> Re
 
 /// One column of a row.
 #[inline]
-pub(super) fn column(
-    row: &Row<'_>,
-    at: usize,
-    kind: Kind,
-    out: &mut Vec<u8>,
-) -> Result<(), DbError> {
+pub(super) fn column(row: &Row<'_>, at: usize, kind: Kind, out: &mut Vec<u8>) -> Result<(), DbError> {
     let value = row.get_ref(at).map_err(from_sqlite)?;
-    if stored(kind, value, out) {
-        Ok(())
-    } else {
-        Err(unexpected(row, at, kind, value))
-    }
+    if stored(kind, value, out) { Ok(()) } else { Err(unexpected(row, at, kind, value)) }
 }
 
 /// Writes a stored value; false when it is not what its kind is stored as.
@@ -95,10 +86,7 @@ pub(super) fn column(
 fn stored(kind: Kind, value: ValueRef<'_>, out: &mut Vec<u8>) -> bool {
     match (kind, value) {
         (_, ValueRef::Null) => write(out, |cbor| cbor.null().map(drop)),
-        (
-            Kind::Int | Kind::Timestamp | Kind::Date | Kind::Time | Kind::Duration,
-            ValueRef::Integer(value),
-        ) => {
+        (Kind::Int | Kind::Timestamp | Kind::Date | Kind::Time | Kind::Duration, ValueRef::Integer(value)) => {
             write(out, |cbor| cbor.i64(value).map(drop));
         }
         (Kind::Text | Kind::Json, ValueRef::Text(bytes)) => {
@@ -108,19 +96,13 @@ fn stored(kind: Kind, value: ValueRef<'_>, out: &mut Vec<u8>) -> bool {
             };
             write(out, |cbor| cbor.str(text).map(drop));
         }
-        (Kind::Bool, ValueRef::Integer(value @ (0 | 1))) => {
-            write(out, |cbor| cbor.bool(value == 1).map(drop))
-        }
+        (Kind::Bool, ValueRef::Integer(value @ (0 | 1))) => write(out, |cbor| cbor.bool(value == 1).map(drop)),
         (Kind::Real, ValueRef::Real(value)) => write(out, |cbor| cbor.f64(value).map(drop)),
         // Whole numbers in a column without REAL affinity, and those of SUM.
         #[expect(clippy::cast_precision_loss, reason = "what CAST(x AS REAL) does")]
-        (Kind::Real, ValueRef::Integer(value)) => {
-            write(out, |cbor| cbor.f64(value as f64).map(drop))
-        }
+        (Kind::Real, ValueRef::Integer(value)) => write(out, |cbor| cbor.f64(value as f64).map(drop)),
         (Kind::Bytes, ValueRef::Blob(bytes)) => write(out, |cbor| cbor.bytes(bytes).map(drop)),
-        (Kind::Uuid, ValueRef::Blob(bytes)) if bytes.len() == 16 => {
-            write(out, |cbor| cbor.bytes(bytes).map(drop))
-        }
+        (Kind::Uuid, ValueRef::Blob(bytes)) if bytes.len() == 16 => write(out, |cbor| cbor.bytes(bytes).map(drop)),
         (Kind::Decimal { digits, scale }, ValueRef::Integer(value)) if digits <= INTEGER_DIGITS => {
             decimal(i128::from(value), scale, out);
         }
@@ -151,9 +133,7 @@ pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
         Value::Text(value) => write(out, |cbor| cbor.str(value).map(drop)),
         Value::Bytes(value) => write(out, |cbor| cbor.bytes(value).map(drop)),
         Value::Uuid(value) => write(out, |cbor| cbor.bytes(value).map(drop)),
-        Value::Decimal {
-            unscaled, scale, ..
-        } => decimal(*unscaled, *scale, out),
+        Value::Decimal { unscaled, scale, .. } => decimal(*unscaled, *scale, out),
     }
 }
 
@@ -161,9 +141,7 @@ pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
 #[inline]
 pub(super) fn write<F>(out: &mut Vec<u8>, f: F)
 where
-    F: FnOnce(
-        &mut Encoder<&mut Vec<u8>>,
-    ) -> Result<(), minicbor::encode::Error<core::convert::Infallible>>,
+    F: FnOnce(&mut Encoder<&mut Vec<u8>>) -> Result<(), minicbor::encode::Error<core::convert::Infallible>>,
 {
     let written = f(&mut Encoder::new(out));
     debug_assert!(written.is_ok());
@@ -179,20 +157,14 @@ fn unexpected(row: &Row<'_>, at: usize, kind: Kind, value: ValueRef<'_>) -> DbEr
         ValueRef::Real(value) => format!("REAL {value}"),
         ValueRef::Text(text) => {
             let shown: String = String::from_utf8_lossy(text).chars().take(SHOWN).collect();
-            let valid = if std::str::from_utf8(text).is_ok() {
-                ""
-            } else {
-                " that is not UTF-8"
-            };
+            let valid = if std::str::from_utf8(text).is_ok() { "" } else { " that is not UTF-8" };
             format!("TEXT {shown:?}{valid}")
         }
         ValueRef::Blob(bytes) => format!("BLOB of {} bytes", bytes.len()),
     };
     let wanted = match kind {
         Kind::Bool => "INTEGER 0 or 1".to_owned(),
-        Kind::Int | Kind::Timestamp | Kind::Date | Kind::Time | Kind::Duration => {
-            "INTEGER".to_owned()
-        }
+        Kind::Int | Kind::Timestamp | Kind::Date | Kind::Time | Kind::Duration => "INTEGER".to_owned(),
         Kind::Real => "REAL".to_owned(),
         Kind::Text | Kind::Json => "TEXT".to_owned(),
         Kind::Bytes => "BLOB".to_owned(),

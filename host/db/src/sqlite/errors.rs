@@ -10,9 +10,7 @@ pub(super) fn from_sqlite(error: rusqlite::Error) -> DbError {
             let message = message.unwrap_or_else(|| failure.to_string());
             from_code(failure.extended_code, message)
         }
-        rusqlite::Error::SqlInputError {
-            error, msg, sql, ..
-        } => match error.extended_code & 0xff {
+        rusqlite::Error::SqlInputError { error, msg, sql, .. } => match error.extended_code & 0xff {
             ffi::SQLITE_ERROR => DbError::BadQuery(format!("{msg} in: {sql}")),
             _ => from_code(error.extended_code, msg),
         },
@@ -25,9 +23,9 @@ pub(super) fn from_sqlite(error: rusqlite::Error) -> DbError {
 
 fn from_code(extended: i32, message: String) -> DbError {
     match extended {
-        ffi::SQLITE_CONSTRAINT_UNIQUE
-        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-        | ffi::SQLITE_CONSTRAINT_ROWID => DbError::UniqueViolation(constraint(&message)),
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            DbError::UniqueViolation(constraint(&message))
+        }
         // ON DELETE RESTRICT is a trigger to SQLite; only the message tells.
         ffi::SQLITE_CONSTRAINT_TRIGGER if message.starts_with("FOREIGN KEY") => {
             DbError::ForeignKeyViolation(constraint(&message))
@@ -43,11 +41,9 @@ fn from_code(extended: i32, message: String) -> DbError {
             ffi::SQLITE_TOOBIG => DbError::TooLarge(format!(
                 "{message}: SQLite's limit for a text, a binary or a row is 1,000,000,000 bytes; store large files elsewhere"
             )),
-            ffi::SQLITE_ERROR
-            | ffi::SQLITE_RANGE
-            | ffi::SQLITE_MISMATCH
-            | ffi::SQLITE_AUTH
-            | ffi::SQLITE_MISUSE => DbError::BadQuery(message),
+            ffi::SQLITE_ERROR | ffi::SQLITE_RANGE | ffi::SQLITE_MISMATCH | ffi::SQLITE_AUTH | ffi::SQLITE_MISUSE => {
+                DbError::BadQuery(message)
+            }
             _ => DbError::Unavailable(message),
         },
     }
@@ -55,10 +51,7 @@ fn from_code(extended: i32, message: String) -> DbError {
 
 /// `UNIQUE constraint failed: posts.slug` → `posts.slug`. A foreign key's message names nothing and stays whole.
 fn constraint(message: &str) -> String {
-    message
-        .split_once("constraint failed: ")
-        .map_or(message, |(_, name)| name)
-        .to_owned()
+    message.split_once("constraint failed: ").map_or(message, |(_, name)| name).to_owned()
 }
 
 pub(super) fn closed() -> DbError {

@@ -25,9 +25,7 @@ const PATTERNS: usize = 64;
 static COMPILED: Mutex<Vec<(String, Arc<Regex>)>> = Mutex::new(Vec::new());
 
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8
-        | FunctionFlags::SQLITE_DETERMINISTIC
-        | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(c"regexp", 2, flags, regexp)?;
     connection.create_scalar_function(c"covet_lower", 1, flags, lower)?;
     rusqlite::vtab::array::load_module(connection)
@@ -39,18 +37,15 @@ fn regexp(context: &mut Context<'_>) -> rusqlite::Result<Option<bool>> {
         return Ok(None);
     }
     // Kept by SQLite while the statement runs: one look-up a query, not one a row.
-    let regex: Arc<Arc<Regex>> = context.get_or_create_aux(0, |pattern| {
-        compile(pattern.as_str().map_err(|error| error.to_string())?)
-    })?;
+    let regex: Arc<Arc<Regex>> =
+        context.get_or_create_aux(0, |pattern| compile(pattern.as_str().map_err(|error| error.to_string())?))?;
     Ok(match context.get_raw(1) {
         ValueRef::Null => None,
         ValueRef::Text(text) => Some(regex.is_match(text_of(text)?)),
         ValueRef::Integer(value) => Some(regex.is_match(&value.to_string())),
         ValueRef::Real(value) => Some(regex.is_match(&value.to_string())),
         ValueRef::Blob(_) => {
-            return Err(function_error(
-                "REGEXP: binary values have no text to match",
-            ));
+            return Err(function_error("REGEXP: binary values have no text to match"));
         }
     })
 }
@@ -58,9 +53,7 @@ fn regexp(context: &mut Context<'_>) -> rusqlite::Result<Option<bool>> {
 fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
     if pattern.len() > MAX_PATTERN {
         let length = pattern.len();
-        return Err(format!(
-            "REGEXP: the pattern has {length} bytes, {MAX_PATTERN} are allowed"
-        ));
+        return Err(format!("REGEXP: the pattern has {length} bytes, {MAX_PATTERN} are allowed"));
     }
     let mut compiled = COMPILED.lock();
     if let Some(at) = compiled.iter().position(|(known, _)| known == pattern) {
@@ -96,8 +89,7 @@ fn lower(context: &mut Context<'_>) -> rusqlite::Result<Option<String>> {
 }
 
 fn text_of(bytes: &[u8]) -> rusqlite::Result<&str> {
-    std::str::from_utf8(bytes)
-        .map_err(|_| function_error("a stored text is not UTF-8; correct the row"))
+    std::str::from_utf8(bytes).map_err(|_| function_error("a stored text is not UTF-8; correct the row"))
 }
 
 fn function_error(message: &str) -> Error {

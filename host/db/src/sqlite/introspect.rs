@@ -18,10 +18,7 @@ pub(super) fn introspect(connection: &Connection) -> Result<Introspection, DbErr
         None,
         |row| row.get::<_, String>(0),
     )?;
-    let tables = names
-        .into_iter()
-        .map(|name| table(&transaction, name))
-        .collect::<Result<_, _>>()?;
+    let tables = names.into_iter().map(|name| table(&transaction, name)).collect::<Result<_, _>>()?;
     Ok(Introspection { tables })
 }
 
@@ -46,14 +43,7 @@ fn table(sqlite: &rusqlite::Connection, name: String) -> Result<Table, DbError> 
         sqlite,
         "SELECT name, \"unique\", partial, origin FROM pragma_index_list(?1) ORDER BY name",
         Some(&name),
-        |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get::<_, String>(3)?,
-            ))
-        },
+        |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?)),
     )?;
     for (index, unique, partial, origin) in listed {
         let parts = rows(
@@ -65,34 +55,20 @@ fn table(sqlite: &rusqlite::Connection, name: String) -> Result<Table, DbError> 
         // Not the one that the primary key brings along.
         if origin != "pk" {
             let (columns, descending) = parts.into_iter().unzip();
-            indexes.push(Index {
-                name: index,
-                columns,
-                descending,
-                unique,
-                partial,
-            });
+            indexes.push(Index { name: index, columns, descending, unique, partial });
         }
     }
     mark_unique(&mut columns, &indexes);
     let foreign_keys = foreign_keys(sqlite, &name)?;
-    Ok(Table {
-        name,
-        columns,
-        indexes,
-        foreign_keys,
-    })
+    Ok(Table { name, columns, indexes, foreign_keys })
 }
 
 fn mark_unique(columns: &mut [Column], indexes: &[Index]) {
     let keys = columns.iter().filter(|column| column.pk).count();
     for column in columns {
-        let only =
-            |index: &Index| matches!(index.columns.as_slice(), [name] if *name == column.name);
-        column.unique = (column.pk && keys == 1)
-            || indexes
-                .iter()
-                .any(|index| index.unique && !index.partial && only(index));
+        let only = |index: &Index| matches!(index.columns.as_slice(), [name] if *name == column.name);
+        column.unique =
+            (column.pk && keys == 1) || indexes.iter().any(|index| index.unique && !index.partial && only(index));
     }
 }
 
@@ -102,21 +78,13 @@ fn foreign_keys(sqlite: &rusqlite::Connection, table: &str) -> Result<Vec<Foreig
         "SELECT id, \"table\", \"from\", \"to\", on_delete FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
         Some(table),
         |row| {
-            let part = (
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, Option<String>>(3)?,
-            );
+            let part = (row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(3)?);
             Ok((row.get::<_, i64>(0)?, part, row.get::<_, String>(4)?))
         },
     )?;
     let mut keys = BTreeMap::<i64, ForeignKey>::new();
     for (id, (target, from, to), on_delete) in parts {
-        let key = keys.entry(id).or_insert_with(|| ForeignKey {
-            table: target,
-            on_delete,
-            ..ForeignKey::default()
-        });
+        let key = keys.entry(id).or_insert_with(|| ForeignKey { table: target, on_delete, ..ForeignKey::default() });
         key.columns.push(from);
         key.references.extend(to);
     }
@@ -132,14 +100,8 @@ fn rows<T>(
 ) -> Result<Vec<T>, DbError> {
     let mut statement = sqlite.prepare_cached(sql).map_err(from_sqlite)?;
     let rows = match name {
-        Some(name) => statement
-            .query_map([name], read)
-            .map_err(from_sqlite)?
-            .collect(),
-        None => statement
-            .query_map([], read)
-            .map_err(from_sqlite)?
-            .collect::<rusqlite::Result<_>>(),
+        Some(name) => statement.query_map([name], read).map_err(from_sqlite)?.collect(),
+        None => statement.query_map([], read).map_err(from_sqlite)?.collect::<rusqlite::Result<_>>(),
     };
     rows.map_err(from_sqlite)
 }

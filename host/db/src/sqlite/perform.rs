@@ -20,11 +20,7 @@ pub(super) fn is_many(work: &Work) -> bool {
 #[inline]
 pub(super) fn perform(connection: &mut Connection, work: &Work) -> Result<Vec<u8>, DbError> {
     match work {
-        Work::Query {
-            statement,
-            params,
-            max_rows,
-        } => query(connection, statement, params, *max_rows),
+        Work::Query { statement, params, max_rows } => query(connection, statement, params, *max_rows),
         Work::Scalar { statement, params } => scalar(connection, statement, params),
         Work::Execute { statement, params } => {
             let changed = execute(connection, statement, params)?;
@@ -32,26 +28,14 @@ pub(super) fn perform(connection: &mut Connection, work: &Work) -> Result<Vec<u8
             write(&mut out, |cbor| cbor.u64(changed as u64).map(drop));
             Ok(out)
         }
-        Work::Insert {
-            statement,
-            rows,
-            key,
-        } => insert(connection, statement, rows, *key),
-        Work::GetOrCreate {
-            find,
-            find_params,
-            insert,
-            insert_params,
-            reload,
-            key,
-        } => {
+        Work::Insert { statement, rows, key } => insert(connection, statement, rows, *key),
+        Work::GetOrCreate { find, find_params, insert, insert_params, reload, key } => {
             if let Some(found) = found(connection, find, find_params)? {
                 return Ok(found);
             }
             let Some(key) = insert_row(connection, insert, insert_params, *key)? else {
                 return Err(DbError::BadQuery(
-                    "get_or_create: the insert ignored a conflict, but the filter finds no row"
-                        .to_owned(),
+                    "get_or_create: the insert ignored a conflict, but the filter finds no row".to_owned(),
                 ));
             };
             let mut out = Vec::new();
@@ -74,14 +58,7 @@ fn query(
     max_rows: u64,
 ) -> Result<Vec<u8>, DbError> {
     let mut out = Vec::new();
-    let found = rows(
-        connection,
-        statement,
-        params,
-        Shape::Array,
-        max_rows,
-        &mut out,
-    )?;
+    let found = rows(connection, statement, params, Shape::Array, max_rows, &mut out)?;
     if found > max_rows {
         return Err(DbError::TooLarge(format!(
             "the query returned more than {max_rows} rows (max_rows); add limit() or read it in chunks"
@@ -149,17 +126,8 @@ fn collect(
     Ok(found)
 }
 
-fn scalar(
-    connection: &mut Connection,
-    statement: &Statement,
-    params: &[Value],
-) -> Result<Vec<u8>, DbError> {
-    let kind = statement
-        .columns()
-        .first()
-        .and_then(|group| group.kinds.first())
-        .copied()
-        .unwrap_or(Kind::Int);
+fn scalar(connection: &mut Connection, statement: &Statement, params: &[Value]) -> Result<Vec<u8>, DbError> {
+    let kind = statement.columns().first().and_then(|group| group.kinds.first()).copied().unwrap_or(Kind::Int);
     let (prepared, clear) = connection.bound(statement, params)?;
     let mut out = Vec::with_capacity(prepared.answer_size.max(9));
     let mut rows = prepared.statement.raw_query();
@@ -175,11 +143,7 @@ fn scalar(
     Ok(out)
 }
 
-fn execute(
-    connection: &mut Connection,
-    statement: &Statement,
-    params: &[Value],
-) -> Result<usize, DbError> {
+fn execute(connection: &mut Connection, statement: &Statement, params: &[Value]) -> Result<usize, DbError> {
     let (prepared, clear) = connection.bound(statement, params)?;
     let changed = prepared.statement.raw_execute();
     if clear {
@@ -228,9 +192,7 @@ fn insert_row(
     if execute(connection, statement, row)? == 0 {
         return Ok(None);
     }
-    Ok(Some(given.unwrap_or_else(|| {
-        Value::Int(connection.sqlite().last_insert_rowid())
-    })))
+    Ok(Some(given.unwrap_or_else(|| Value::Int(connection.sqlite().last_insert_rowid()))))
 }
 
 /// The answer of a get-or-create whose row exists, `[false, row]`; `None` where there is none.
@@ -244,8 +206,6 @@ pub(super) fn found(
     match rows(connection, find, params, Shape::Plain, 1, &mut out)? {
         0 => Ok(None),
         1 => Ok(Some(out)),
-        _ => Err(DbError::BadQuery(
-            "get_or_create: more than one row matches its filter".to_owned(),
-        )),
+        _ => Err(DbError::BadQuery("get_or_create: more than one row matches its filter".to_owned())),
     }
 }

@@ -39,10 +39,7 @@ mod linux {
 
     impl Place {
         pub(in super::super) fn new() -> Self {
-            Self {
-                thread: OnceLock::new(),
-                at: AtomicI32::new(ANYWHERE),
-            }
+            Self { thread: OnceLock::new(), at: AtomicI32::new(ANYWHERE) }
         }
 
         /// This thread is the writer. Where the system does not tell its CPUs, it is left where it is.
@@ -50,9 +47,7 @@ mod linux {
             // SAFETY: a `cpu_set_t` is an array of integers, for which zeros are valid.
             let mut allowed: libc::cpu_set_t = unsafe { std::mem::zeroed() };
             // SAFETY: the pointer and the size are of one `cpu_set_t` that outlives the call; 0 is this thread.
-            let told = unsafe {
-                libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut allowed)
-            } == 0;
+            let told = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut allowed) } == 0;
             if told {
                 // SAFETY: takes no arguments and cannot fail.
                 let id = unsafe { libc::gettid() };
@@ -105,9 +100,7 @@ mod linux {
 
     impl std::fmt::Debug for Place {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.debug_struct("Place")
-                .field("at", &self.at)
-                .finish_non_exhaustive()
+            f.debug_struct("Place").field("at", &self.at).finish_non_exhaustive()
         }
     }
 
@@ -132,11 +125,7 @@ mod linux {
             let (settled, called) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
             place.call_here(); // Before the writer is there nothing happens.
             let writer = {
-                let (place, settled, called) = (
-                    Arc::clone(&place),
-                    Arc::clone(&settled),
-                    Arc::clone(&called),
-                );
+                let (place, settled, called) = (Arc::clone(&place), Arc::clone(&settled), Arc::clone(&called));
                 std::thread::spawn(move || {
                     let before = allowed_now();
                     place.settle();

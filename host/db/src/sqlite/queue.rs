@@ -19,17 +19,9 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, DbError>>;
 
 /// What the writer is asked to do.
 pub(super) enum Task {
-    Work {
-        work: Work,
-        answer: Answer<Vec<u8>>,
-    },
-    Begin {
-        answer: Answer<SqliteTransaction>,
-    },
-    Batch {
-        sql: Vec<String>,
-        answer: Answer<()>,
-    },
+    Work { work: Work, answer: Answer<Vec<u8>> },
+    Begin { answer: Answer<SqliteTransaction> },
+    Batch { sql: Vec<String>, answer: Answer<()> },
 }
 
 /// A task in the queue.
@@ -58,9 +50,7 @@ const GIVEN_UP: u8 = 2;
 impl Ticket {
     fn turn(&self, to: u8) -> bool {
         // Relaxed: the ticket orders nothing else; task and answer travel under the queue's lock and in the channel.
-        self.0
-            .compare_exchange(WAITING, to, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.0.compare_exchange(WAITING, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -91,9 +81,7 @@ struct State {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job")
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
+        f.debug_struct("Job").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 
@@ -109,17 +97,8 @@ pub(super) enum Found {
 
 impl Queue {
     pub(super) fn new(capacity: usize, place: Arc<Place>) -> Self {
-        let state = State {
-            jobs: VecDeque::new(),
-            wake_at: 0,
-            closed: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            capacity: capacity.max(1),
-            place,
-        }
+        let state = State { jobs: VecDeque::new(), wake_at: 0, closed: false };
+        Self { state: Mutex::new(state), filled: Condvar::new(), capacity: capacity.max(1), place }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -134,11 +113,7 @@ impl Queue {
     ) -> Result<T, DbError> {
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
-        self.push(Job {
-            task: task(answer),
-            deadline,
-            ticket: Arc::clone(&ticket),
-        })?;
+        self.push(Job { task: task(answer), deadline, ticket: Arc::clone(&ticket) })?;
         let give_up = GiveUpOnDrop(ticket);
         let answer = match timeout_at(deadline.into(), &mut answered).await {
             Ok(answer) => answer,
@@ -174,13 +149,7 @@ impl Queue {
     ///
     /// Once one is there, waits up to `window` for as many as `expected`: writers that were just answered come back
     /// with their next row within microseconds, and one fsync for all of them beats one for the first and one for the rest.
-    pub(super) fn take(
-        &self,
-        into: &mut VecDeque<Job>,
-        expected: usize,
-        window: Duration,
-        idle: Duration,
-    ) -> Found {
+    pub(super) fn take(&self, into: &mut VecDeque<Job>, expected: usize, window: Duration, idle: Duration) -> Found {
         let mut state = self.state.lock();
         while state.jobs.is_empty() {
             if state.closed {

@@ -54,11 +54,7 @@ impl Readers {
 
     /// Runs a short read here and now; `None` when it proves long or meets a lock.
     #[inline]
-    pub(super) fn try_now(
-        &self,
-        work: &Work,
-        deadline: Instant,
-    ) -> Option<Result<Vec<u8>, DbError>> {
+    pub(super) fn try_now(&self, work: &Work, deadline: Instant) -> Option<Result<Vec<u8>, DbError>> {
         self.inline(|connection| {
             connection.watch().arm_inline(deadline);
             match perform(connection, work) {
@@ -113,10 +109,7 @@ impl Readers {
 
     /// Opens this thread's connection, about 200 µs.
     #[cold]
-    fn take_seat<'a>(
-        &self,
-        seats: &'a mut Vec<(u64, Arc<Seat>)>,
-    ) -> Result<&'a Arc<Seat>, DbError> {
+    fn take_seat<'a>(&self, seats: &'a mut Vec<(u64, Arc<Seat>)>) -> Result<&'a Arc<Seat>, DbError> {
         // Seats of databases that were closed.
         seats.retain(|(_, seat)| seat.lock().is_some());
         let seat = Arc::new(Mutex::new(Some(self.open()?)));
@@ -134,11 +127,7 @@ impl Readers {
     }
 
     /// Runs a read on a blocking thread.
-    pub(super) async fn read(
-        self: &Arc<Self>,
-        work: Work,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, DbError> {
+    pub(super) async fn read(self: &Arc<Self>, work: Work, deadline: Instant) -> Result<Vec<u8>, DbError> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(TryAcquireError::Closed) => return Err(closed()),
@@ -158,23 +147,16 @@ impl Readers {
             let _permit = permit;
             readers.with_stock(|connection| {
                 connection.watch().follow(Some(gone));
-                let answer = until(deadline, connection, |connection| {
-                    perform(connection, &work)
-                });
+                let answer = until(deadline, connection, |connection| perform(connection, &work));
                 connection.watch().follow(None);
                 answer
             })
         });
-        reading
-            .await
-            .unwrap_or_else(|error| Err(DbError::Unavailable(format!("a read was lost: {error}"))))
+        reading.await.unwrap_or_else(|error| Err(DbError::Unavailable(format!("a read was lost: {error}"))))
     }
 
     /// Lends a connection from stock, or a new one.
-    pub(super) fn with_stock<T>(
-        &self,
-        f: impl FnOnce(&mut Connection) -> Result<T, DbError>,
-    ) -> Result<T, DbError> {
+    pub(super) fn with_stock<T>(&self, f: impl FnOnce(&mut Connection) -> Result<T, DbError>) -> Result<T, DbError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(closed());
         }

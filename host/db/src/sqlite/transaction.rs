@@ -52,8 +52,7 @@ impl SqliteTransaction {
     /// # Errors
     /// As there.
     pub async fn rollback_to(&self, savepoint: u32) -> Result<(), DbError> {
-        self.send(|answer| Command::RollbackTo { savepoint, answer })
-            .await
+        self.send(|answer| Command::RollbackTo { savepoint, answer }).await
     }
 
     /// See [`crate::Transaction::release`].
@@ -61,8 +60,7 @@ impl SqliteTransaction {
     /// # Errors
     /// As there.
     pub async fn release(&self, savepoint: u32) -> Result<(), DbError> {
-        self.send(|answer| Command::Release { savepoint, answer })
-            .await
+        self.send(|answer| Command::Release { savepoint, answer }).await
     }
 
     /// See [`crate::Transaction::commit`].
@@ -83,9 +81,7 @@ impl SqliteTransaction {
 
     async fn send<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, DbError> {
         let (answer, answered) = oneshot::channel();
-        self.commands
-            .send(command(answer))
-            .map_err(|_| DbError::TransactionClosed)?;
+        self.commands.send(command(answer)).map_err(|_| DbError::TransactionClosed)?;
         answered.await.unwrap_or(Err(DbError::TransactionClosed))
     }
 }
@@ -94,26 +90,16 @@ impl SqliteTransaction {
 /// their channel closed.
 pub(super) fn serve(writer: &mut Writer, deadline: Instant, answer: Answer<SqliteTransaction>) {
     let control = &writer.control.begin;
-    if let Err(error) = until(deadline, &mut writer.connection, |connection| {
-        connection.control(control)
-    }) {
+    if let Err(error) = until(deadline, &mut writer.connection, |connection| connection.control(control)) {
         let _left = answer.send(Err(error));
         return;
     }
     let (commands, received) = mpsc::channel();
     let gone = Arc::new(AtomicBool::new(false));
-    let handle = SqliteTransaction {
-        _leave: LeaveOnDrop(Arc::clone(&gone)),
-        commands,
-    };
+    let handle = SqliteTransaction { _leave: LeaveOnDrop(Arc::clone(&gone)), commands };
     // A caller that has left drops the handle here, and the loop below ends at once.
     let _left = answer.send(Ok(handle));
-    let mut session = Session {
-        writer,
-        deadline,
-        savepoints: Vec::new(),
-        next: 1,
-    };
+    let mut session = Session { writer, deadline, savepoints: Vec::new(), next: 1 };
     session.writer.connection.watch().follow(Some(gone));
     session.obey(&received);
     session.writer.rollback();
@@ -171,9 +157,7 @@ impl Session<'_> {
 
     fn savepoint(&mut self) -> Result<u32, DbError> {
         let number = self.next;
-        self.writer
-            .connection
-            .batch(&format!("SAVEPOINT covet_{number}"))?;
+        self.writer.connection.batch(&format!("SAVEPOINT covet_{number}"))?;
         self.next += 1;
         self.savepoints.push(number);
         Ok(number)
@@ -181,18 +165,12 @@ impl Session<'_> {
 
     fn end_savepoint(&mut self, number: u32, undo: bool) -> Result<(), DbError> {
         let Some(at) = self.savepoints.iter().position(|known| *known == number) else {
-            return Err(DbError::BadQuery(format!(
-                "savepoint {number} is gone, or was never of this transaction"
-            )));
+            return Err(DbError::BadQuery(format!("savepoint {number} is gone, or was never of this transaction")));
         };
         self.savepoints.truncate(at);
         if undo {
-            self.writer
-                .connection
-                .batch(&format!("ROLLBACK TO covet_{number}"))?;
+            self.writer.connection.batch(&format!("ROLLBACK TO covet_{number}"))?;
         }
-        self.writer
-            .connection
-            .batch(&format!("RELEASE covet_{number}"))
+        self.writer.connection.batch(&format!("RELEASE covet_{number}"))
     }
 }

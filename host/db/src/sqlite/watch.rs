@@ -57,8 +57,7 @@ impl Watch {
     #[inline]
     fn set(&self, deadline: Instant, looks: u32) {
         let nanos = deadline.saturating_duration_since(self.base).as_nanos();
-        self.until
-            .store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.until.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.looks.store(looks, Ordering::Relaxed);
         self.passed.store(false, Ordering::Relaxed);
     }
@@ -91,11 +90,7 @@ impl Watch {
             place.leave();
         }
         let until = Duration::from_nanos(self.until.load(Ordering::Relaxed));
-        let left = self
-            .gone
-            .lock()
-            .as_ref()
-            .is_some_and(|gone| gone.load(Ordering::Relaxed));
+        let left = self.gone.lock().as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed));
         if left || self.base.elapsed() >= until {
             self.passed.store(true, Ordering::Relaxed);
             return true;

@@ -137,11 +137,7 @@ impl Writer {
         let mut jobs = VecDeque::new();
         loop {
             let pages = self.counters.wal_pages.load(Ordering::Relaxed);
-            let idle = if pages >= IDLE_CHECKPOINT {
-                IDLE_AFTER
-            } else {
-                QUIET_AFTER
-            };
+            let idle = if pages >= IDLE_CHECKPOINT { IDLE_AFTER } else { QUIET_AFTER };
             let window = (self.commit_time / 2).min(MAX_WINDOW);
             match self.queue.take(&mut jobs, self.expected, window, idle) {
                 Found::Jobs => self.run(&mut jobs),
@@ -166,12 +162,7 @@ impl Writer {
             let deadline = job.deadline;
             match job.task {
                 Task::Work { work, answer } => {
-                    units.push(Unit {
-                        work,
-                        answer,
-                        deadline,
-                        result: Err(DbError::Timeout),
-                    });
+                    units.push(Unit { work, answer, deadline, result: Err(DbError::Timeout) });
                     if units.len() < self.group {
                         continue;
                     }
@@ -214,9 +205,7 @@ impl Writer {
         if perform::is_many(&unit.work) {
             return self.group(vec![unit]);
         }
-        unit.result = until(unit.deadline, &mut self.connection, |connection| {
-            perform::perform(connection, &unit.work)
-        });
+        unit.result = until(unit.deadline, &mut self.connection, |connection| perform::perform(connection, &unit.work));
         unit.answer();
     }
 
@@ -255,10 +244,8 @@ impl Writer {
             match self.connection.control(&self.control.begin) {
                 Err(DbError::Timeout) => {
                     let now = Instant::now();
-                    let late: Vec<Unit> =
-                        units.extract_if(.., |unit| unit.deadline <= now).collect();
-                    late.into_iter()
-                        .for_each(|unit| unit.fail(DbError::Timeout));
+                    let late: Vec<Unit> = units.extract_if(.., |unit| unit.deadline <= now).collect();
+                    late.into_iter().for_each(|unit| unit.fail(DbError::Timeout));
                     if units.is_empty() {
                         return Err(DbError::Timeout);
                     }
@@ -311,9 +298,7 @@ impl Writer {
 
     fn batch(&mut self, sql: &[String], deadline: Instant) -> Result<(), DbError> {
         let control = &self.control.begin;
-        until(deadline, &mut self.connection, |connection| {
-            connection.control(control)
-        })?;
+        until(deadline, &mut self.connection, |connection| connection.control(control))?;
         self.connection.watch().arm(deadline);
         for statement in sql {
             if let Err(error) = self.connection.batch(statement) {

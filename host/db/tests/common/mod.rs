@@ -1,17 +1,11 @@
 //! A database in a folder of its own, and short ways to say work.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed test is how it speaks"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is how it speaks")]
 #![allow(dead_code, reason = "each test file uses its share")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use covet_db::{
-    Access, DbError, Group, InsertKey, Kind, Sqlite, SqliteOptions, Statement, Value, Work,
-};
+use covet_db::{Access, DbError, Group, InsertKey, Kind, Sqlite, SqliteOptions, Statement, Value, Work};
 use minicbor::Decoder;
 
 pub struct TestDb {
@@ -40,8 +34,7 @@ pub const SCHEMA: &str = "
     CREATE TABLE late (id INTEGER PRIMARY KEY, author_id INTEGER REFERENCES authors(id) DEFERRABLE INITIALLY DEFERRED)";
 
 /// A read that would run for minutes.
-pub const RUNAWAY: &str =
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+pub const RUNAWAY: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
 pub async fn open() -> TestDb {
     open_with(SqliteOptions::default()).await
@@ -52,11 +45,7 @@ pub async fn open_with(options: SqliteOptions) -> TestDb {
     let path = folder.path().join("deep/down/test.db");
     let db = Sqlite::open(&path, options).unwrap();
     db.execute_batch(vec![SCHEMA.to_owned()]).await.unwrap();
-    TestDb {
-        db,
-        path,
-        _folder: folder,
-    }
+    TestDb { db, path, _folder: folder }
 }
 
 pub fn soon() -> Instant {
@@ -80,25 +69,15 @@ pub fn change(sql: &str) -> Statement {
 }
 
 pub fn query(sql: &str, kinds: &[Kind], params: Vec<Value>) -> Work {
-    Work::Query {
-        statement: select(sql, kinds),
-        params,
-        max_rows: 1000,
-    }
+    Work::Query { statement: select(sql, kinds), params, max_rows: 1000 }
 }
 
 pub fn count(sql: &str) -> Work {
-    Work::Scalar {
-        statement: select(sql, &[Kind::Int]),
-        params: Vec::new(),
-    }
+    Work::Scalar { statement: select(sql, &[Kind::Int]), params: Vec::new() }
 }
 
 pub fn execute(sql: &str, params: Vec<Value>) -> Work {
-    Work::Execute {
-        statement: change(sql),
-        params,
-    }
+    Work::Execute { statement: change(sql), params }
 }
 
 pub fn post(slug: &str) -> Work {
@@ -107,11 +86,7 @@ pub fn post(slug: &str) -> Work {
 
 pub fn posts(slugs: &[&str]) -> Work {
     let rows = slugs.iter().map(|slug| vec![text(slug)]).collect();
-    Work::Insert {
-        statement: change("INSERT INTO posts (slug) VALUES (?)"),
-        rows,
-        key: InsertKey::Generated,
-    }
+    Work::Insert { statement: change("INSERT INTO posts (slug) VALUES (?)"), rows, key: InsertKey::Generated }
 }
 
 pub fn text(value: &str) -> Value {

@@ -6,26 +6,18 @@ use covet_db::Value;
 use minicbor::decode::Decoder;
 
 use super::value::{
-    DATES, DAY, MAX_LIST, MAX_PATTERN, Refusal, Rounding, exact_decimal, float_item, int_item,
-    is_null, misfit, quote, store, text_item, value,
+    DATES, DAY, MAX_LIST, MAX_PATTERN, Refusal, Rounding, exact_decimal, float_item, int_item, is_null, misfit, quote,
+    store, text_item, value,
 };
 use crate::decimal;
 use crate::schema::{DecimalSpec, Kind};
 
 /// Reads one item that is compared with a field of `kind`. `None`: no value of the field can equal it.
-pub(super) fn compare(
-    kind: &Kind,
-    rounding: Rounding,
-    decoder: &mut Decoder<'_>,
-) -> Result<Option<Value>, Refusal> {
+pub(super) fn compare(kind: &Kind, rounding: Rounding, decoder: &mut Decoder<'_>) -> Result<Option<Value>, Refusal> {
     Ok(Some(match kind {
-        Kind::Int16
-        | Kind::Int32
-        | Kind::Int64
-        | Kind::Duration
-        | Kind::Datetime
-        | Kind::Date
-        | Kind::Time => Value::Int(int_item(decoder)?),
+        Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Duration | Kind::Datetime | Kind::Date | Kind::Time => {
+            Value::Int(int_item(decoder)?)
+        }
         Kind::Float32 => {
             let number = float_item(decoder)?;
             let stored = f64::from(number as f32);
@@ -41,15 +33,11 @@ pub(super) fn compare(
             let parsed = match decimal::parse(text, spec.scale) {
                 Ok(parsed) => parsed,
                 Err(decimal::Refused::Syntax) => {
-                    return Err(value(format!(
-                        "{} is not a decimal: write it as -12.50",
-                        quote(text)
-                    )));
+                    return Err(value(format!("{} is not a decimal: write it as -12.50", quote(text))));
                 }
-                Err(decimal::Refused::Range { negative }) => decimal::Parsed {
-                    floor: if negative { i128::MIN + 1 } else { i128::MAX },
-                    exact: true,
-                },
+                Err(decimal::Refused::Range { negative }) => {
+                    decimal::Parsed { floor: if negative { i128::MIN + 1 } else { i128::MAX }, exact: true }
+                }
             };
             if !parsed.exact && rounding == Rounding::Never {
                 return Ok(None);
@@ -59,11 +47,7 @@ pub(super) fn compare(
             if !decimal::fits(unscaled, *spec) {
                 return Ok(beyond(*spec, unscaled < 0, rounding));
             }
-            Value::Decimal {
-                unscaled,
-                digits: spec.digits,
-                scale: spec.scale,
-            }
+            Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale }
         }
         Kind::Boolean | Kind::Float64 | Kind::Binary | Kind::Uuid => {
             return store(kind, decoder).map(Some);
@@ -81,11 +65,7 @@ fn beyond(spec: DecimalSpec, negative: bool, rounding: Rounding) -> Option<Value
         Value::Int(if negative { -past } else { past })
     } else {
         // Stored texts begin with 0 or 1.
-        Value::Text(if negative {
-            String::new()
-        } else {
-            "2".to_owned()
-        })
+        Value::Text(if negative { String::new() } else { "2".to_owned() })
     })
 }
 
@@ -105,18 +85,14 @@ pub(super) fn list(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Refu
         _ => return Err(misfit("an array (of definite length)", &at)),
     };
     if length > MAX_LIST {
-        return Err(value(format!(
-            "has {length} values, `in` takes at most {MAX_LIST}: ask in several queries"
-        )));
+        return Err(value(format!("has {length} values, `in` takes at most {MAX_LIST}: ask in several queries")));
     }
     // Each value takes a byte at least, so the bytes at hand bound what is reserved.
     let left = decoder.input().len().saturating_sub(decoder.position());
     let mut values = Vec::with_capacity(length.min(left));
     for _ in 0..length {
         if is_null(decoder) {
-            return Err(value(
-                "null equals nothing, so `in` does not take it: use isnull",
-            ));
+            return Err(value("null equals nothing, so `in` does not take it: use isnull"));
         }
         values.extend(compare(kind, Rounding::Never, decoder)?);
     }
@@ -124,11 +100,7 @@ pub(super) fn list(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Refu
 }
 
 /// Reads one end of the array of a `range`.
-pub(super) fn bound(
-    kind: &Kind,
-    second: bool,
-    decoder: &mut Decoder<'_>,
-) -> Result<Value, Refusal> {
+pub(super) fn bound(kind: &Kind, second: bool, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
     let at = decoder.clone();
     if !matches!(decoder.array(), Ok(Some(2))) {
         return Err(misfit("an array of two, [from, to]", &at));
@@ -160,11 +132,7 @@ pub(super) fn pattern(folded: bool, decoder: &mut Decoder<'_>) -> Result<Value, 
             text.len()
         )));
     }
-    Ok(Value::Text(if folded {
-        format!("(?i){text}")
-    } else {
-        text.to_owned()
-    }))
+    Ok(Value::Text(if folded { format!("(?i){text}") } else { text.to_owned() }))
 }
 
 /// The least value above all texts that begin with `prefix`: the prefix with its last character that has a successor raised.
@@ -192,11 +160,7 @@ pub(super) fn year_start(kind: &Kind, year: i64, next: bool) -> Value {
     }
     let before = year - 1 + i64::from(next);
     let days = before * 365 + before / 4 - before / 100 + before / 400 + DATES.0;
-    Value::Int(if matches!(kind, Kind::Date) {
-        days
-    } else {
-        days * DAY
-    })
+    Value::Int(if matches!(kind, Kind::Date) { days } else { days * DAY })
 }
 
 /// Reads the operand of add, subtract or multiply on a field of `kind`.
@@ -205,11 +169,7 @@ pub(super) fn delta(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
         Kind::Float32 | Kind::Float64 => Ok(Value::Real(float_item(decoder)?)),
         Kind::Decimal(spec) => {
             let unscaled = exact_decimal(text_item(decoder)?, *spec)?;
-            Ok(Value::Decimal {
-                unscaled,
-                digits: spec.digits,
-                scale: spec.scale,
-            })
+            Ok(Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale })
         }
         _ => Ok(Value::Int(int_item(decoder)?)),
     }
@@ -225,16 +185,10 @@ mod tests {
         assert_eq!(year_start(&Kind::Date, 1970, true), Value::Int(365));
         assert_eq!(year_start(&Kind::Date, 2024, false), Value::Int(19_723));
         assert_eq!(year_start(&Kind::Date, 2024, true), Value::Int(20_089));
-        assert_eq!(
-            year_start(&Kind::Datetime, 1969, false),
-            Value::Int(-365 * DAY)
-        );
+        assert_eq!(year_start(&Kind::Datetime, 1969, false), Value::Int(-365 * DAY));
         assert_eq!(year_start(&Kind::Date, 1, false), Value::Int(DATES.0));
         assert_eq!(year_start(&Kind::Date, 9999, true), Value::Int(DATES.1 + 1));
-        assert_eq!(
-            year_start(&Kind::Date, i64::MAX, false),
-            Value::Int(i64::MAX)
-        );
+        assert_eq!(year_start(&Kind::Date, i64::MAX, false), Value::Int(i64::MAX));
     }
 
     #[test]

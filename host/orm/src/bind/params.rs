@@ -28,22 +28,15 @@ impl Slot {
     fn fill(&self, decoder: &mut Decoder<'_>) -> Result<Value, QueryError> {
         if value::is_null(decoder) {
             decoder.set_position(decoder.position() + 1);
-            return if self.nullable {
-                Ok(Value::Null)
-            } else {
-                Err(self.null_refused())
-            };
+            return if self.nullable { Ok(Value::Null) } else { Err(self.null_refused()) };
         }
-        self.convert(decoder)
-            .map_err(|refusal| self.refused(refusal))
+        self.convert(decoder).map_err(|refusal| self.refused(refusal))
     }
 
     fn null_refused(&self) -> QueryError {
         let way_out = match self.code {
             Code::Store | Code::Delta => "must not be null",
-            Code::Compare(_) => {
-                "must not be null here: null is neither equal to nor beyond anything, use isnull"
-            }
+            Code::Compare(_) => "must not be null here: null is neither equal to nor beyond anything, use isnull",
             _ => "must not be null here",
         };
         QueryError::invalid(&*self.label, way_out)
@@ -51,12 +44,9 @@ impl Slot {
 
     fn refused(&self, refusal: Refusal) -> QueryError {
         match refusal {
-            Refusal::Misfit(what) => QueryError::bad(format!(
-                "parameter {} ({}, {}): {what}",
-                self.param,
-                self.label,
-                self.kind.label()
-            )),
+            Refusal::Misfit(what) => {
+                QueryError::bad(format!("parameter {} ({}, {}): {what}", self.param, self.label, self.kind.label()))
+            }
             Refusal::Value(reason) => QueryError::invalid(&*self.label, reason),
         }
     }
@@ -64,31 +54,20 @@ impl Slot {
     fn convert(&self, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
         match &self.code {
             Code::Store => value::store(&self.kind, decoder),
-            Code::Compare(rounding) => Ok(compare::compare(&self.kind, *rounding, decoder)?
-                .unwrap_or_else(|| compare::unmatched(&self.kind))),
+            Code::Compare(rounding) => {
+                Ok(compare::compare(&self.kind, *rounding, decoder)?.unwrap_or_else(|| compare::unmatched(&self.kind)))
+            }
             Code::List => compare::list(&self.kind, decoder),
             Code::Bound { second } => compare::bound(&self.kind, *second, decoder),
             Code::Needle { folded, bytes } => {
                 let text = compare::needle(decoder)?;
-                let text = if *folded || self.kind == Kind::Email {
-                    text.to_lowercase()
-                } else {
-                    text.to_owned()
-                };
-                Ok(if *bytes {
-                    Value::Bytes(text.into_bytes())
-                } else {
-                    Value::Text(text)
-                })
+                let text = if *folded || self.kind == Kind::Email { text.to_lowercase() } else { text.to_owned() };
+                Ok(if *bytes { Value::Bytes(text.into_bytes()) } else { Value::Text(text) })
             }
             Code::Pattern { folded } => compare::pattern(*folded, decoder),
             Code::PrefixLow => {
                 let prefix = compare::needle(decoder)?;
-                Ok(Value::Text(if self.kind == Kind::Email {
-                    prefix.to_lowercase()
-                } else {
-                    prefix.to_owned()
-                }))
+                Ok(Value::Text(if self.kind == Kind::Email { prefix.to_lowercase() } else { prefix.to_owned() }))
             }
             Code::PrefixHigh => {
                 let prefix = compare::needle(decoder)?;
@@ -98,30 +77,18 @@ impl Slot {
                     compare::after_prefix(prefix)
                 })
             }
-            Code::YearLow => Ok(compare::year_start(
-                &self.kind,
-                value::int_item(decoder)?,
-                false,
-            )),
-            Code::YearHigh => Ok(compare::year_start(
-                &self.kind,
-                value::int_item(decoder)?,
-                true,
-            )),
+            Code::YearLow => Ok(compare::year_start(&self.kind, value::int_item(decoder)?, false)),
+            Code::YearHigh => Ok(compare::year_start(&self.kind, value::int_item(decoder)?, true)),
             Code::Part => Ok(Value::Int(value::int_item(decoder)?)),
             Code::Flag => Ok(Value::Bool(value::bool_item(decoder)?)),
             Code::Delta => compare::delta(&self.kind, decoder),
             Code::Rows { most } => {
                 let rows = value::int_item(decoder)?;
                 if rows < 0 {
-                    return Err(Refusal::Value(format!(
-                        "{rows} is negative: give 0 or more"
-                    )));
+                    return Err(Refusal::Value(format!("{rows} is negative: give 0 or more")));
                 }
                 if rows > *most {
-                    return Err(Refusal::Value(format!(
-                        "{rows} is past the limit of {most}: read in pages"
-                    )));
+                    return Err(Refusal::Value(format!("{rows} is past the limit of {most}: read in pages")));
                 }
                 Ok(Value::Int(rows))
             }
@@ -144,10 +111,7 @@ impl Slots {
             .iter()
             .enumerate()
             .all(|(at, slot)| slot.param as usize == at && !matches!(slot.code, Code::Constant(_)));
-        Slots {
-            slots: slots.into(),
-            sequential,
-        }
+        Slots { slots: slots.into(), sequential }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -164,11 +128,7 @@ impl Slots {
     }
 
     /// Reads the `count` items that come next.
-    pub(crate) fn take(
-        &self,
-        decoder: &mut Decoder<'_>,
-        count: u32,
-    ) -> Result<Vec<Value>, QueryError> {
+    pub(crate) fn take(&self, decoder: &mut Decoder<'_>, count: u32) -> Result<Vec<Value>, QueryError> {
         let mut values = Vec::with_capacity(self.slots.len());
         if self.sequential && self.slots.len() == count as usize {
             for slot in &self.slots {
@@ -198,9 +158,7 @@ impl<'b> Items<'b> {
         for index in 0..count {
             starts.push(at);
             at = item_end(input, at, true).ok_or_else(|| {
-                QueryError::bad(format!(
-                    "parameter {index} is not a CBOR scalar or array of scalars"
-                ))
+                QueryError::bad(format!("parameter {index} is not a CBOR scalar or array of scalars"))
             })?;
         }
         decoder.set_position(at);
@@ -215,10 +173,7 @@ impl<'b> Items<'b> {
                 continue;
             }
             let Some(start) = self.starts.get(slot.param as usize) else {
-                return Err(QueryError::bad(format!(
-                    "parameter {} is missing",
-                    slot.param
-                )));
+                return Err(QueryError::bad(format!("parameter {} is missing", slot.param)));
             };
             let mut decoder = Decoder::new(self.input);
             decoder.set_position(*start);
@@ -232,12 +187,8 @@ impl<'b> Items<'b> {
 pub(crate) fn open(decoder: &mut Decoder<'_>, count: u64, what: &str) -> Result<(), QueryError> {
     match decoder.array() {
         Ok(Some(got)) if got == count && got <= MAX_PARAMS => Ok(()),
-        Ok(Some(got)) => Err(QueryError::bad(format!(
-            "{count} {what} are due, {got} came"
-        ))),
-        Ok(None) => Err(QueryError::bad(format!(
-            "{what}: the array must be of definite length"
-        ))),
+        Ok(Some(got)) => Err(QueryError::bad(format!("{count} {what} are due, {got} came"))),
+        Ok(None) => Err(QueryError::bad(format!("{what}: the array must be of definite length"))),
         Err(_) => Err(QueryError::bad(format!("{what} are not a CBOR array"))),
     }
 }
@@ -245,13 +196,7 @@ pub(crate) fn open(decoder: &mut Decoder<'_>, count: u64, what: &str) -> Result<
 /// Checks that nothing follows.
 pub(crate) fn close(decoder: &Decoder<'_>) -> Result<(), QueryError> {
     let left = decoder.input().len().saturating_sub(decoder.position());
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(QueryError::bad(format!(
-            "{left} bytes follow the parameters"
-        )))
-    }
+    if left == 0 { Ok(()) } else { Err(QueryError::bad(format!("{left} bytes follow the parameters"))) }
 }
 
 /// Where the item at `at` ends. Arrays may hold scalars only; tags, maps and indefinite lengths have no end here.
@@ -262,12 +207,7 @@ fn item_end(input: &[u8], at: usize, arrays: bool) -> Option<usize> {
         size @ 24..=27 => {
             let length = 1_usize << (size - 24);
             let bytes = input.get(at + 1..at + 1 + length)?;
-            (
-                bytes
-                    .iter()
-                    .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)),
-                at + 1 + length,
-            )
+            (bytes.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)), at + 1 + length)
         }
         _ => return None,
     };

@@ -17,9 +17,7 @@ pub const MAX_JSON_DEPTH: usize = 20;
 pub(super) fn check_email(text: &str) -> Result<(), String> {
     let length = text.chars().count();
     if length > MAX_EMAIL {
-        return Err(format!(
-            "an e-mail address has at most {MAX_EMAIL} characters, this one has {length}"
-        ));
+        return Err(format!("an e-mail address has at most {MAX_EMAIL} characters, this one has {length}"));
     }
     let refused = || Err("is not an e-mail address: write it as name@example.com".to_owned());
     let Some((local, domain)) = text.rsplit_once('@') else {
@@ -30,9 +28,7 @@ pub(super) fn check_email(text: &str) -> Result<(), String> {
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local
-            .chars()
-            .all(|c| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c));
+        && local.chars().all(|c| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c));
     let domain_fits = domain.contains('.')
         && domain.split('.').all(|label| {
             !label.is_empty()
@@ -41,25 +37,17 @@ pub(super) fn check_email(text: &str) -> Result<(), String> {
                 && !label.ends_with('-')
                 && label.chars().all(|c| c.is_alphanumeric() || c == '-')
         });
-    if local_fits && domain_fits {
-        Ok(())
-    } else {
-        refused()
-    }
+    if local_fits && domain_fits { Ok(()) } else { refused() }
 }
 
 /// Checks that a text is an absolute `http` or `https` URL with a host (RFC 3986 §3).
 pub(super) fn check_url(text: &str) -> Result<(), String> {
     let length = text.chars().count();
     if length > MAX_URL {
-        return Err(format!(
-            "a URL has at most {MAX_URL} characters, this one has {length}"
-        ));
+        return Err(format!("a URL has at most {MAX_URL} characters, this one has {length}"));
     }
     let after = |scheme: &str| {
-        text.get(..scheme.len())
-            .filter(|head| head.eq_ignore_ascii_case(scheme))
-            .and_then(|_| text.get(scheme.len()..))
+        text.get(..scheme.len()).filter(|head| head.eq_ignore_ascii_case(scheme)).and_then(|_| text.get(scheme.len()..))
     };
     let Some(rest) = after("https://").or_else(|| after("http://")) else {
         return Err("is not a URL: it must begin with http:// or https://".to_owned());
@@ -70,9 +58,7 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
         return Err("is not a URL: no host follows http:// or https://".to_owned());
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(
-            "is not a URL: spaces and control characters must be percent-encoded".to_owned(),
-        );
+        return Err("is not a URL: spaces and control characters must be percent-encoded".to_owned());
     }
     Ok(())
 }
@@ -80,10 +66,7 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
 /// Checks that a text is one JSON document within the limits. Builds no tree.
 pub(super) fn check_json(text: &str) -> Result<(), String> {
     if text.len() > MAX_JSON_BYTES {
-        return Err(format!(
-            "a JSON document has at most {MAX_JSON_BYTES} bytes, this one has {}",
-            text.len()
-        ));
+        return Err(format!("a JSON document has at most {MAX_JSON_BYTES} bytes, this one has {}", text.len()));
     }
     // Depth first, by counting brackets: the parser below recurses, and is safe once the depth is known.
     let (mut depth, mut deepest) = (0_usize, 0_usize);
@@ -103,13 +86,9 @@ pub(super) fn check_json(text: &str) -> Result<(), String> {
         }
     }
     if deepest > MAX_JSON_DEPTH {
-        return Err(format!(
-            "a JSON document is at most {MAX_JSON_DEPTH} levels deep, this one has {deepest}"
-        ));
+        return Err(format!("a JSON document is at most {MAX_JSON_DEPTH} levels deep, this one has {deepest}"));
     }
-    serde_json::from_str::<IgnoredAny>(text)
-        .map(|_| ())
-        .map_err(|fault| format!("is not JSON: {fault}"))
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|fault| format!("is not JSON: {fault}"))
 }
 
 #[cfg(test)]
@@ -118,26 +97,13 @@ mod tests {
 
     #[test]
     fn addresses_are_told_from_what_only_looks_like_one() {
-        for good in [
-            "a@b.example",
-            "first.last+tag@sub.example.org",
-            "ünï@dömain.example",
-        ] {
+        for good in ["a@b.example", "first.last+tag@sub.example.org", "ünï@dömain.example"] {
             assert_eq!(check_email(good), Ok(()), "{good}");
         }
         let long = format!("{}@example.com", "a".repeat(65));
-        for bad in [
-            "",
-            "a",
-            "@b.example",
-            "a@",
-            "a@b",
-            "a b@c.example",
-            "a@-b.example",
-            "a..b@c.example",
-            "a@b..c",
-            &long,
-        ] {
+        for bad in
+            ["", "a", "@b.example", "a@", "a@b", "a b@c.example", "a@-b.example", "a..b@c.example", "a@b..c", &long]
+        {
             assert!(check_email(bad).is_err(), "{bad}");
         }
         let too_long = format!("a@{}.example", "b.".repeat(130));
@@ -146,11 +112,7 @@ mod tests {
 
     #[test]
     fn urls_need_a_scheme_and_a_host() {
-        for good in [
-            "http://a",
-            "https://example.org/x?y=1#z",
-            "HTTPS://user:pw@host:8080/",
-        ] {
+        for good in ["http://a", "https://example.org/x?y=1#z", "HTTPS://user:pw@host:8080/"] {
             assert_eq!(check_url(good), Ok(()), "{good}");
         }
         for bad in [
@@ -172,10 +134,7 @@ mod tests {
     #[test]
     fn json_is_checked_for_form_depth_and_size() {
         assert_eq!(check_json(r#"{"a":[1,2,{"b":"}]\"["}]}"#), Ok(()));
-        assert_eq!(
-            check_json(&format!("{}{}", "[".repeat(20), "]".repeat(20))),
-            Ok(())
-        );
+        assert_eq!(check_json(&format!("{}{}", "[".repeat(20), "]".repeat(20))), Ok(()));
         assert!(
             check_json(&format!("{}{}", "[".repeat(21), "]".repeat(21)))
                 .is_err_and(|reason| reason.contains("20 levels"))
@@ -184,8 +143,7 @@ mod tests {
         assert!(check_json("{'a':1}").is_err());
         assert!(check_json("1 2").is_err());
         assert!(
-            check_json(&format!("\"{}\"", "a".repeat(MAX_JSON_BYTES)))
-                .is_err_and(|reason| reason.contains("bytes"))
+            check_json(&format!("\"{}\"", "a".repeat(MAX_JSON_BYTES))).is_err_and(|reason| reason.contains("bytes"))
         );
     }
 }

@@ -98,16 +98,12 @@ pub(super) fn is_null(decoder: &Decoder<'_>) -> bool {
 
 pub(super) fn text_item<'b>(decoder: &mut Decoder<'b>) -> Result<&'b str, Refusal> {
     let at = decoder.clone();
-    decoder
-        .str()
-        .map_err(|_| misfit("text (UTF-8, of definite length)", &at))
+    decoder.str().map_err(|_| misfit("text (UTF-8, of definite length)", &at))
 }
 
 pub(super) fn bytes_item<'b>(decoder: &mut Decoder<'b>) -> Result<&'b [u8], Refusal> {
     let at = decoder.clone();
-    decoder
-        .bytes()
-        .map_err(|_| misfit("bytes (of definite length)", &at))
+    decoder.bytes().map_err(|_| misfit("bytes (of definite length)", &at))
 }
 
 pub(super) fn int_item(decoder: &mut Decoder<'_>) -> Result<i64, Refusal> {
@@ -132,21 +128,10 @@ pub(super) fn float_item(decoder: &mut Decoder<'_>) -> Result<f64, Refusal> {
         Ok(Type::F32) => decoder.f32().map(f64::from).ok(),
         Ok(Type::F64) => decoder.f64().ok(),
         // Languages with one number type send 3.0 as 3; only what a float holds exactly is taken.
-        Ok(
-            Type::U8
-            | Type::U16
-            | Type::U32
-            | Type::U64
-            | Type::I8
-            | Type::I16
-            | Type::I32
-            | Type::I64,
-        ) => {
+        Ok(Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64) => {
             let whole = int_item(decoder)?;
             if whole.unsigned_abs() > 1 << 53 {
-                return Err(value(
-                    "is an int that no float holds exactly: send it as a float",
-                ));
+                return Err(value("is an int that no float holds exactly: send it as a float"));
             }
             Some(whole as f64)
         }
@@ -169,19 +154,11 @@ fn half_item(decoder: &mut Decoder<'_>) -> Option<f64> {
     let magnitude = match exponent {
         0 => mantissa * 2_f64.powi(-24),
         31 => {
-            return Some(if mantissa == 0.0 {
-                f64::INFINITY
-            } else {
-                f64::NAN
-            });
+            return Some(if mantissa == 0.0 { f64::INFINITY } else { f64::NAN });
         }
         _ => (mantissa + 1024.0) * 2_f64.powi(exponent - 25),
     };
-    Some(if bits >> 15 == 1 {
-        -magnitude
-    } else {
-        magnitude
-    })
+    Some(if bits >> 15 == 1 { -magnitude } else { magnitude })
 }
 
 /// Reads one item that is to be stored in a field of `kind`; null is the caller's business.
@@ -201,11 +178,7 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
         }
         Kind::Decimal(spec) => {
             let unscaled = exact_decimal(text_item(decoder)?, *spec)?;
-            Ok(Value::Decimal {
-                unscaled,
-                digits: spec.digits,
-                scale: spec.scale,
-            })
+            Ok(Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale })
         }
         Kind::Varchar(limit) => {
             let text = text_item(decoder)?;
@@ -214,9 +187,7 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
             if text.len() > limit {
                 let length = text.chars().count();
                 if length > limit {
-                    return Err(value(format!(
-                        "has {length} characters, at most {limit} fit"
-                    )));
+                    return Err(value(format!("has {length} characters, at most {limit} fit")));
                 }
             }
             Ok(Value::Text(text.to_owned()))
@@ -225,11 +196,7 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
         Kind::Enumeration(values) => {
             let text = text_item(decoder)?;
             if !values.iter().any(|one| one == text) {
-                return Err(value(format!(
-                    "{} is none of its values: {}",
-                    quote(text),
-                    listing(values)
-                )));
+                return Err(value(format!("{} is none of its values: {}", quote(text), listing(values))));
             }
             Ok(Value::Text(text.to_owned()))
         }
@@ -258,9 +225,7 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
         Kind::Time => {
             let at = int_item(decoder)?;
             if !(0..DAY).contains(&at) {
-                return Err(value(format!(
-                    "{at} is no time of day: from 0 to 86399999999 microseconds"
-                )));
+                return Err(value(format!("{at} is no time of day: from 0 to 86399999999 microseconds")));
             }
             Ok(Value::Int(at))
         }
@@ -270,18 +235,14 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
 fn ranged(decoder: &mut Decoder<'_>, least: i64, most: i64, kind: &str) -> Result<Value, Refusal> {
     let number = int_item(decoder)?;
     if number < least || number > most {
-        return Err(value(format!(
-            "{number} is past what {kind} holds: from {least} to {most}"
-        )));
+        return Err(value(format!("{number} is past what {kind} holds: from {least} to {most}")));
     }
     Ok(Value::Int(number))
 }
 
 fn in_calendar(at: i64, first: i64, last: i64) -> Result<Value, Refusal> {
     if at < first || at > last {
-        return Err(value(format!(
-            "{at} is outside the years 0001 to 9999 (from {first} to {last})"
-        )));
+        return Err(value(format!("{at} is outside the years 0001 to 9999 (from {first} to {last})")));
     }
     Ok(Value::Int(at))
 }
@@ -294,28 +255,16 @@ fn uuid(decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
 }
 
 pub(super) fn exact_decimal(text: &str, spec: DecimalSpec) -> Result<i128, Refusal> {
-    let room = || {
-        format!(
-            "{} digits, {} of them behind the point",
-            spec.digits, spec.scale
-        )
-    };
+    let room = || format!("{} digits, {} of them behind the point", spec.digits, spec.scale);
     match decimal::parse(text, spec.scale) {
-        Ok(parsed) if !parsed.exact => Err(value(format!(
-            "{} has more digits behind the point than fit: {}",
-            quote(text),
-            room()
-        ))),
+        Ok(parsed) if !parsed.exact => {
+            Err(value(format!("{} has more digits behind the point than fit: {}", quote(text), room())))
+        }
         Ok(parsed) if decimal::fits(parsed.floor, spec) => Ok(parsed.floor),
-        Ok(_) | Err(decimal::Refused::Range { .. }) => Err(value(format!(
-            "{} has more digits than fit: {}",
-            quote(text),
-            room()
-        ))),
-        Err(decimal::Refused::Syntax) => Err(value(format!(
-            "{} is not a decimal: write it as -12.50",
-            quote(text)
-        ))),
+        Ok(_) | Err(decimal::Refused::Range { .. }) => {
+            Err(value(format!("{} has more digits than fit: {}", quote(text), room())))
+        }
+        Err(decimal::Refused::Syntax) => Err(value(format!("{} is not a decimal: write it as -12.50", quote(text)))),
     }
 }
 

@@ -40,39 +40,21 @@ pub(super) fn cut(text: &str) -> String {
 }
 
 pub(super) fn fault(model: &Model, reason: impl Into<String>) -> SchemaError {
-    SchemaError {
-        model: cut(&model.name),
-        field: None,
-        reason: reason.into(),
-    }
+    SchemaError { model: cut(&model.name), field: None, reason: reason.into() }
 }
 
 pub(super) fn field_fault(model: &Model, field: &Field, reason: impl Into<String>) -> SchemaError {
-    SchemaError {
-        model: cut(&model.name),
-        field: Some(cut(&field.name)),
-        reason: reason.into(),
-    }
+    SchemaError { model: cut(&model.name), field: Some(cut(&field.name)), reason: reason.into() }
 }
 
 /// `^[A-Za-z_][A-Za-z0-9_]*$`, 1 to 63 bytes.
 pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.len() > MAX_NAME {
-        return Err(format!(
-            "{what} {:?}… has {} bytes, at most {MAX_NAME} fit: shorten it",
-            cut(name),
-            name.len()
-        ));
+        return Err(format!("{what} {:?}… has {} bytes, at most {MAX_NAME} fit: shorten it", cut(name), name.len()));
     }
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !starts
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    {
-        return Err(format!(
-            "{what} {name:?} is no name: use letters, digits and _, and begin with a letter or _"
-        ));
+    if !starts || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(format!("{what} {name:?} is no name: use letters, digits and _, and begin with a letter or _"));
     }
     Ok(())
 }
@@ -82,10 +64,7 @@ pub(super) fn check(models: Vec<Model>) -> Checked<Catalog> {
         return Err(SchemaError {
             model: String::new(),
             field: None,
-            reason: format!(
-                "a plugin has at most {MAX_MODELS} models, this one has {}: split it",
-                models.len()
-            ),
+            reason: format!("a plugin has at most {MAX_MODELS} models, this one has {}: split it", models.len()),
         });
     }
     let mut by_name = HashMap::with_capacity(models.len());
@@ -97,24 +76,15 @@ pub(super) fn check(models: Vec<Model>) -> Checked<Catalog> {
         if let Some(prefix) = RESERVED.iter().find(|prefix| table.starts_with(**prefix)) {
             return Err(fault(
                 model,
-                format!(
-                    "table {:?}: names that begin with {prefix} are reserved, choose another",
-                    model.table
-                ),
+                format!("table {:?}: names that begin with {prefix} are reserved, choose another", model.table),
             ));
         }
         if by_name.insert(model.name.clone(), index).is_some() {
             return Err(fault(model, "two models have this name: rename one"));
         }
         if let Some(other) = tables.insert(table, index) {
-            let other = models
-                .get(other)
-                .map(|other| other.name.clone())
-                .unwrap_or_default();
-            return Err(fault(
-                model,
-                format!("table {:?} is {other}'s already: name another", model.table),
-            ));
+            let other = models.get(other).map(|other| other.name.clone()).unwrap_or_default();
+            return Err(fault(model, format!("table {:?} is {other}'s already: name another", model.table)));
         }
     }
     let mut entries = Vec::with_capacity(models.len());
@@ -144,19 +114,10 @@ fn check_model(
     index_names: &mut HashSet<String>,
 ) -> Checked<Entry> {
     if model.fields.is_empty() {
-        return Err(fault(
-            model,
-            "has no fields: give it a primary key, as `id: Id<Self>`",
-        ));
+        return Err(fault(model, "has no fields: give it a primary key, as `id: Id<Self>`"));
     }
     if model.fields.len() > MAX_FIELDS {
-        return Err(fault(
-            model,
-            format!(
-                "has {} fields, at most {MAX_FIELDS} fit: split it",
-                model.fields.len()
-            ),
-        ));
+        return Err(fault(model, format!("has {} fields, at most {MAX_FIELDS} fit: split it", model.fields.len())));
     }
     let mut fields = HashMap::with_capacity(model.fields.len());
     let mut columns = HashSet::with_capacity(model.fields.len());
@@ -166,11 +127,7 @@ fn check_model(
         check_name("field", &field.name).map_err(|reason| field_fault(model, field, reason))?;
         check_name("column", &field.column).map_err(|reason| field_fault(model, field, reason))?;
         if fields.insert(field.name.clone(), index).is_some() {
-            return Err(field_fault(
-                model,
-                field,
-                "two fields have this name: rename one",
-            ));
+            return Err(field_fault(model, field, "two fields have this name: rename one"));
         }
         if !columns.insert(field.column.to_ascii_lowercase()) {
             return Err(field_fault(
@@ -184,23 +141,12 @@ fn check_model(
         relations.push(check_relation(model, field, models, by_name)?);
         defaults.push(check_default(model, field)?);
     }
-    let mut primary = model
-        .fields
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| field.primary_key);
+    let mut primary = model.fields.iter().enumerate().filter(|(_, field)| field.primary_key);
     let Some((primary_key, _)) = primary.next() else {
-        return Err(fault(
-            model,
-            "has no primary key: mark one field, as `id: Id<Self>`",
-        ));
+        return Err(fault(model, "has no primary key: mark one field, as `id: Id<Self>`"));
     };
     if let Some((_, second)) = primary.next() {
-        return Err(field_fault(
-            model,
-            second,
-            "is a second primary key: keep one, and make the other unique",
-        ));
+        return Err(field_fault(model, second, "is a second primary key: keep one, and make the other unique"));
     }
     let mut entry = Entry {
         model: model.clone(),
@@ -218,23 +164,20 @@ fn check_model(
 
 fn check_kind(kind: &Kind) -> Result<(), String> {
     match kind {
-        Kind::Decimal(spec) if spec.digits == 0 || spec.digits > MAX_DIGITS => Err(format!(
-            "a decimal has 1 to {MAX_DIGITS} digits, not {}",
-            spec.digits
-        )),
+        Kind::Decimal(spec) if spec.digits == 0 || spec.digits > MAX_DIGITS => {
+            Err(format!("a decimal has 1 to {MAX_DIGITS} digits, not {}", spec.digits))
+        }
         Kind::Decimal(spec) if spec.scale > spec.digits => Err(format!(
             "a decimal of {} digits can't have {} behind the point: lower the scale or add digits",
             spec.digits, spec.scale
         )),
         Kind::Varchar(0) => Err("varchar(0) holds nothing: give a length of 1 or more".to_owned()),
-        Kind::Varchar(limit) if *limit > MAX_VARCHAR => Err(format!(
-            "varchar({limit}) is past the limit of {MAX_VARCHAR}: use text"
-        )),
+        Kind::Varchar(limit) if *limit > MAX_VARCHAR => {
+            Err(format!("varchar({limit}) is past the limit of {MAX_VARCHAR}: use text"))
+        }
         Kind::Enumeration(values) => {
             if values.is_empty() {
-                return Err(
-                    "an enumeration without values holds nothing: name one at least".to_owned(),
-                );
+                return Err("an enumeration without values holds nothing: name one at least".to_owned());
             }
             if values.len() > MAX_ENUM_VALUES {
                 return Err(format!(
@@ -251,9 +194,7 @@ fn check_kind(kind: &Kind) -> Result<(), String> {
                     ));
                 }
                 if !seen.insert(value) {
-                    return Err(format!(
-                        "value {value:?} stands twice in the enumeration: remove one"
-                    ));
+                    return Err(format!("value {value:?} stands twice in the enumeration: remove one"));
                 }
             }
             Ok(())
@@ -273,12 +214,8 @@ fn check_key_field(model: &Model, field: &Field) -> Checked<()> {
     if field.primary_key && field.nullable {
         return refuse("a primary key can't be nullable: drop one of the two");
     }
-    if (field.primary_key || field.unique)
-        && matches!(field.kind, Kind::Json | Kind::Float32 | Kind::Float64)
-    {
-        return refuse(
-            "json and floats have no dependable equality: use another kind for a unique field",
-        );
+    if (field.primary_key || field.unique) && matches!(field.kind, Kind::Json | Kind::Float32 | Kind::Float64) {
+        return refuse("json and floats have no dependable equality: use another kind for a unique field");
     }
     if field.primary_key && matches!(field.kind, Kind::Boolean) {
         return refuse("a boolean primary key holds two rows at most: use another kind");
@@ -295,17 +232,12 @@ fn check_relation(
     let Some(relation) = &field.references else {
         return Ok(None);
     };
-    let found = by_name
-        .get(&relation.model)
-        .and_then(|index| Some((*index, models.get(*index)?)));
+    let found = by_name.get(&relation.model).and_then(|index| Some((*index, models.get(*index)?)));
     let Some((index, target)) = found else {
         return Err(field_fault(
             model,
             field,
-            format!(
-                "points to model {:?}, which this plugin doesn't have: add it to `models`",
-                cut(&relation.model)
-            ),
+            format!("points to model {:?}, which this plugin doesn't have: add it to `models`", cut(&relation.model)),
         ));
     };
     if let Some(key) = target.fields.iter().find(|key| key.primary_key)
@@ -347,24 +279,18 @@ fn check_default(model: &Model, field: &Field) -> Checked<Option<Value>> {
         ));
     }
     if matches!(bytes.as_slice(), [0xf6 | 0xf7]) {
-        return if field.nullable {
-            Ok(None)
-        } else {
-            refuse("its default is null, but it isn't nullable".to_owned())
-        };
+        return if field.nullable { Ok(None) } else { refuse("its default is null, but it isn't nullable".to_owned()) };
     }
     let mut decoder = Decoder::new(bytes);
     match crate::bind::store(&field.kind, &mut decoder) {
-        Ok(_) if decoder.position() != bytes.len() => {
-            refuse("its default is more than one CBOR item".to_owned())
-        }
+        Ok(_) if decoder.position() != bytes.len() => refuse("its default is more than one CBOR item".to_owned()),
         Ok(Value::Text(text)) if text.contains('\0') => {
             refuse("its default contains NUL, which SQL text can't".to_owned())
         }
         Ok(value) => Ok(Some(value)),
-        Err(crate::bind::Refusal::Misfit(what) | crate::bind::Refusal::Value(what)) => refuse(
-            format!("its default doesn't fit {}: {what}", field.kind.label()),
-        ),
+        Err(crate::bind::Refusal::Misfit(what) | crate::bind::Refusal::Value(what)) => {
+            refuse(format!("its default doesn't fit {}: {what}", field.kind.label()))
+        }
     }
 }
 
@@ -373,10 +299,7 @@ fn check_ordering(entry: &Entry) -> Checked<()> {
     if model.ordering.len() > MAX_INDEX_COLUMNS {
         return Err(fault(
             model,
-            format!(
-                "ordering has {} fields, at most {MAX_INDEX_COLUMNS} fit",
-                model.ordering.len()
-            ),
+            format!("ordering has {} fields, at most {MAX_INDEX_COLUMNS} fit", model.ordering.len()),
         ));
     }
     for column in &model.ordering {
@@ -395,12 +318,6 @@ fn check_ordering(entry: &Entry) -> Checked<()> {
 }
 
 pub(super) fn known(entry: &Entry) -> String {
-    let names: Vec<&str> = entry
-        .model
-        .fields
-        .iter()
-        .take(12)
-        .map(|field| field.name.as_str())
-        .collect();
+    let names: Vec<&str> = entry.model.fields.iter().take(12).map(|field| field.name.as_str()).collect();
     format!("it has {}", names.join(", "))
 }

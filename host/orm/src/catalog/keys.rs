@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use super::check::{
-    Checked, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_NAME, RESERVED, check_name, cut, fault,
-    field_fault, known,
+    Checked, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_NAME, RESERVED, check_name, cut, fault, field_fault, known,
 };
 use super::{Entry, Key, KeyColumn};
 use crate::schema::Index;
@@ -13,48 +12,22 @@ use crate::schema::Index;
 pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Checked<Vec<Key>> {
     let model = &entry.model;
     if model.indexes.len() > MAX_INDEXES {
-        return Err(fault(
-            model,
-            format!(
-                "has {} indexes, at most {MAX_INDEXES} fit",
-                model.indexes.len()
-            ),
-        ));
+        return Err(fault(model, format!("has {} indexes, at most {MAX_INDEXES} fit", model.indexes.len())));
     }
-    let single = |field: usize| {
-        vec![KeyColumn {
-            field,
-            descending: false,
-        }]
-    };
-    let mut keys = vec![Key {
-        name: String::new(),
-        columns: single(entry.primary_key),
-        unique: true,
-    }];
+    let single = |field: usize| vec![KeyColumn { field, descending: false }];
+    let mut keys = vec![Key { name: String::new(), columns: single(entry.primary_key), unique: true }];
     for (at, field) in model.fields.iter().enumerate() {
         if field.unique && !field.primary_key {
-            keys.push(Key {
-                name: String::new(),
-                columns: single(at),
-                unique: true,
-            });
+            keys.push(Key { name: String::new(), columns: single(at), unique: true });
         }
     }
     for index in &model.indexes {
         let columns = check_index(entry, index)?;
-        let name = if index.name.is_empty() {
-            derived_name(entry, &columns)
-        } else {
-            index.name.clone()
-        };
+        let name = if index.name.is_empty() { derived_name(entry, &columns) } else { index.name.clone() };
         check_name("index", &name).map_err(|reason| fault(model, reason))?;
         let lower = name.to_ascii_lowercase();
         if RESERVED.iter().any(|prefix| lower.starts_with(prefix)) {
-            return Err(fault(
-                model,
-                format!("index {name:?}: names that begin with sqlite_ or covet_ are reserved"),
-            ));
+            return Err(fault(model, format!("index {name:?}: names that begin with sqlite_ or covet_ are reserved")));
         }
         if !names.insert(lower) {
             return Err(fault(
@@ -62,18 +35,12 @@ pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Check
                 format!("index {name:?}: a table or another index has this name, choose another"),
             ));
         }
-        keys.push(Key {
-            name,
-            columns,
-            unique: index.unique,
-        });
+        keys.push(Key { name, columns, unique: index.unique });
     }
     // A relation is walked from both ends, so it has an index whether asked for or not; one that begins with it serves.
     for (at, field) in model.fields.iter().enumerate() {
         let wanted = field.indexed || field.references.is_some();
-        let served = keys
-            .iter()
-            .any(|key| key.columns.first().is_some_and(|first| first.field == at));
+        let served = keys.iter().any(|key| key.columns.first().is_some_and(|first| first.field == at));
         if wanted && !served {
             let columns = single(at);
             let mut name = derived_name(entry, &columns);
@@ -87,11 +54,7 @@ pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Check
                     ));
                 }
             }
-            keys.push(Key {
-                name,
-                columns,
-                unique: false,
-            });
+            keys.push(Key { name, columns, unique: false });
         }
     }
     Ok(keys)
@@ -102,11 +65,7 @@ fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
     if index.columns.is_empty() || index.columns.len() > MAX_INDEX_COLUMNS {
         return Err(fault(
             model,
-            format!(
-                "an index has 1 to {MAX_INDEX_COLUMNS} fields, {:?} has {}",
-                cut(&index.name),
-                index.columns.len()
-            ),
+            format!("an index has 1 to {MAX_INDEX_COLUMNS} fields, {:?} has {}", cut(&index.name), index.columns.len()),
         ));
     }
     let mut columns: Vec<KeyColumn> = Vec::with_capacity(index.columns.len());
@@ -122,15 +81,9 @@ fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
             ));
         };
         if columns.iter().any(|before| before.field == field) {
-            return Err(fault(
-                model,
-                format!("an index names field {:?} twice: remove one", column.field),
-            ));
+            return Err(fault(model, format!("an index names field {:?} twice: remove one", column.field)));
         }
-        columns.push(KeyColumn {
-            field,
-            descending: column.descending,
-        });
+        columns.push(KeyColumn { field, descending: column.descending });
     }
     Ok(columns)
 }
@@ -139,12 +92,7 @@ fn derived_name(entry: &Entry, columns: &[KeyColumn]) -> String {
     let mut name = format!("idx_{}", entry.model.table);
     for column in columns {
         name.push('_');
-        name.push_str(
-            entry
-                .field(column.field)
-                .map(|field| field.column.as_str())
-                .unwrap_or_default(),
-        );
+        name.push_str(entry.field(column.field).map(|field| field.column.as_str()).unwrap_or_default());
         if column.descending {
             name.push_str("_desc");
         }
@@ -158,9 +106,9 @@ fn shortened(name: &str) -> String {
         return name.to_owned();
     }
     // FNV-1a, 64 bits: stable across versions of compiler and library, unlike the hashers of std.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let head: String = name.chars().take(MAX_NAME - 17).collect();
     format!("{head}_{hash:016x}")
 }

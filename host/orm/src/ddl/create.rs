@@ -34,15 +34,7 @@ pub fn declared_type(field: &Field) -> String {
         Kind::Json => "JSON_TEXT".to_owned(),
         Kind::Uuid => "UUID".to_owned(),
         Kind::Enumeration(values) => {
-            format!(
-                "VARCHAR({})",
-                values
-                    .iter()
-                    .map(|value| value.chars().count())
-                    .max()
-                    .unwrap_or(1)
-                    .max(1)
-            )
+            format!("VARCHAR({})", values.iter().map(|value| value.chars().count()).max().unwrap_or(1).max(1))
         }
         Kind::Email => "VARCHAR(254)".to_owned(),
         Kind::Url => "VARCHAR(2048)".to_owned(),
@@ -50,25 +42,10 @@ pub fn declared_type(field: &Field) -> String {
 }
 
 pub(super) fn table(catalog: &Catalog, entry: &Entry) -> String {
-    let mut parts: Vec<String> = entry
-        .model
-        .fields
-        .iter()
-        .enumerate()
-        .map(|(index, _)| column(catalog, entry, index))
-        .collect();
-    parts.extend(
-        entry
-            .model
-            .fields
-            .iter()
-            .filter_map(|field| check(&entry.model.table, field)),
-    );
-    format!(
-        "CREATE TABLE \"{}\" (\n  {}\n)",
-        entry.model.table,
-        parts.join(",\n  ")
-    )
+    let mut parts: Vec<String> =
+        entry.model.fields.iter().enumerate().map(|(index, _)| column(catalog, entry, index)).collect();
+    parts.extend(entry.model.fields.iter().filter_map(|field| check(&entry.model.table, field)));
+    format!("CREATE TABLE \"{}\" (\n  {}\n)", entry.model.table, parts.join(",\n  "))
 }
 
 /// One column as CREATE TABLE and ADD COLUMN have it.
@@ -80,11 +57,7 @@ pub(super) fn column(catalog: &Catalog, entry: &Entry, index: usize) -> String {
     if field.primary_key {
         text.push_str(" PRIMARY KEY");
         // So that a number is never given out again, not even that of the newest row after its deletion.
-        text.push_str(if field.auto_increment {
-            " AUTOINCREMENT"
-        } else {
-            ""
-        });
+        text.push_str(if field.auto_increment { " AUTOINCREMENT" } else { "" });
     }
     // Also for keys: SQLite takes null in a primary key that is not an integer.
     if !field.nullable {
@@ -104,27 +77,13 @@ pub(super) fn column(catalog: &Catalog, entry: &Entry, index: usize) -> String {
 /// The reference of a relation. Checked at once and not at commit: the writer puts many units of work into one commit, which
 /// must not fail for a fault of one of them.
 fn reference(catalog: &Catalog, entry: &Entry, index: usize) -> String {
-    let target = entry
-        .relations
-        .get(index)
-        .copied()
-        .flatten()
-        .and_then(|to| catalog.entry(to));
-    let relation = entry
-        .field(index)
-        .and_then(|field| field.references.as_ref());
+    let target = entry.relations.get(index).copied().flatten().and_then(|to| catalog.entry(to));
+    let relation = entry.field(index).and_then(|field| field.references.as_ref());
     let (Some(target), Some(relation)) = (target, relation) else {
         return String::new();
     };
-    let key = target
-        .primary_key()
-        .map(|key| key.column.as_str())
-        .unwrap_or_default();
-    format!(
-        " REFERENCES \"{}\" (\"{key}\") ON DELETE {}",
-        target.model.table,
-        on_delete(relation.on_delete)
-    )
+    let key = target.primary_key().map(|key| key.column.as_str()).unwrap_or_default();
+    format!(" REFERENCES \"{}\" (\"{key}\") ON DELETE {}", target.model.table, on_delete(relation.on_delete))
 }
 
 /// SQL's words for what a delete does.
@@ -159,10 +118,7 @@ fn check(table: &str, field: &Field) -> Option<String> {
         Kind::Date => between(-719_162, 2_932_896),
         _ => return None,
     };
-    Some(format!(
-        "CONSTRAINT \"{table}.{}\" CHECK ({condition})",
-        field.column
-    ))
+    Some(format!("CONSTRAINT \"{table}.{}\" CHECK ({condition})", field.column))
 }
 
 /// A checked value as SQL text, in its stored form.
@@ -179,9 +135,9 @@ pub(super) fn literal(value: &Value) -> String {
         Value::Text(text) => quoted(text),
         Value::Bytes(bytes) => hex(bytes),
         Value::Uuid(bytes) => hex(bytes),
-        Value::Decimal {
-            unscaled, digits, ..
-        } if *digits > INTEGER_DIGITS => quoted(&ordered_text(*unscaled, *digits)),
+        Value::Decimal { unscaled, digits, .. } if *digits > INTEGER_DIGITS => {
+            quoted(&ordered_text(*unscaled, *digits))
+        }
         Value::Decimal { unscaled, .. } => unscaled.to_string(),
         Value::Null | Value::List(_) => "NULL".to_owned(),
     }
@@ -193,18 +149,9 @@ pub(super) fn index(entry: &Entry, key: &Key) -> String {
         .iter()
         .filter_map(|column| {
             let field = entry.field(column.field)?;
-            Some(format!(
-                "\"{}\"{}",
-                field.column,
-                if column.descending { " DESC" } else { "" }
-            ))
+            Some(format!("\"{}\"{}", field.column, if column.descending { " DESC" } else { "" }))
         })
         .collect();
     let unique = if key.unique { "UNIQUE " } else { "" };
-    format!(
-        "CREATE {unique}INDEX \"{}\" ON \"{}\" ({})",
-        key.name,
-        entry.model.table,
-        columns.join(", ")
-    )
+    format!("CREATE {unique}INDEX \"{}\" ON \"{}\" ({})", key.name, entry.model.table, columns.join(", "))
 }

@@ -3,8 +3,8 @@
 //! `LIKE` is not used: on SQLite it folds the case of ASCII, always and only. `instr` compares as stored and needs no escapes.
 
 use sea_query::{
-    DeleteStatement, Expr, ExprTrait, Func, InsertStatement, SelectStatement, SqliteQueryBuilder,
-    UpdateStatement, Values,
+    DeleteStatement, Expr, ExprTrait, Func, InsertStatement, SelectStatement, SqliteQueryBuilder, UpdateStatement,
+    Values,
 };
 
 use super::Words;
@@ -57,10 +57,7 @@ impl Words for Sqlite {
     fn ends(&self, text: Expr, needle: Expr, again: Expr, folded: bool) -> Expr {
         // Over bytes: `length` of a text stops at NUL, and a UTF-8 text ends with another exactly when their bytes do.
         let bytes = Expr::cust_with_expr("CAST(? AS BLOB)", fold(text, folded));
-        Expr::cust_with_exprs(
-            "substr(?, length(?) - length(?) + 1) = ?",
-            [bytes.clone(), bytes, needle, again],
-        )
+        Expr::cust_with_exprs("substr(?, length(?) - length(?) + 1) = ?", [bytes.clone(), bytes, needle, again])
     }
 
     fn same_folded(&self, text: Expr, needle: Expr) -> Expr {
@@ -74,23 +71,15 @@ impl Words for Sqlite {
     fn part(&self, kind: &Kind, part: Lookup, moment: Expr) -> Expr {
         // `%` keeps the dividend's sign, so a moment before 1970 is first brought to 0 <= µs of day < DAY.
         let of_day = |moment: Expr| match kind {
-            Kind::Datetime => {
-                Expr::cust_with_expr(format!("((? % {DAY} + {DAY}) % {DAY})"), moment)
-            }
+            Kind::Datetime => Expr::cust_with_expr(format!("((? % {DAY} + {DAY}) % {DAY})"), moment),
             _ => moment,
         };
         let days = |moment: Expr| match kind {
-            Kind::Datetime => Expr::cust_with_exprs(
-                format!("((? - ?) / {DAY})"),
-                [moment.clone(), of_day(moment)],
-            ),
+            Kind::Datetime => Expr::cust_with_exprs(format!("((? - ?) / {DAY})"), [moment.clone(), of_day(moment)]),
             _ => moment,
         };
         let strftime = |format: &str, moment: Expr| {
-            Expr::cust_with_expr(
-                format!("CAST(strftime('{format}', ? * 86400, 'unixepoch') AS INTEGER)"),
-                days(moment),
-            )
+            Expr::cust_with_expr(format!("CAST(strftime('{format}', ? * 86400, 'unixepoch') AS INTEGER)"), days(moment))
         };
         match part {
             Lookup::Year => strftime("%Y", moment),
@@ -116,22 +105,11 @@ impl Words for Sqlite {
                 "CASE typeof(? * ?) WHEN 'integer' THEN (? * ? + CASE WHEN ? * ? < 0 THEN -{half} ELSE {half} END) / {unit} \
                  WHEN 'null' THEN NULL ELSE 'past 64 bits' END"
             ),
-            [
-                column.clone(),
-                factor(),
-                column.clone(),
-                factor(),
-                column,
-                factor(),
-            ],
+            [column.clone(), factor(), column.clone(), factor(), column, factor()],
         )
     }
 }
 
 fn fold(text: Expr, folded: bool) -> Expr {
-    if folded {
-        Func::cust("covet_lower").arg(text).into()
-    } else {
-        text
-    }
+    if folded { Func::cust("covet_lower").arg(text).into() } else { text }
 }

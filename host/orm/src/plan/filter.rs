@@ -59,29 +59,20 @@ fn parse(nodes: &[Node]) -> Result<Option<Tree<'_>>, QueryError> {
                 let parts = stack.split_off(start);
                 let depth = parts.iter().map(|(_, depth)| *depth).max().unwrap_or(0) + 1;
                 let parts = parts.into_iter().map(|(tree, _)| tree).collect();
-                (
-                    if matches!(node, Node::AllOf(_)) {
-                        Tree::All(parts)
-                    } else {
-                        Tree::Any(parts)
-                    },
-                    depth,
-                )
+                (if matches!(node, Node::AllOf(_)) { Tree::All(parts) } else { Tree::Any(parts) }, depth)
             }
         };
         if depth > MAX_DEPTH {
-            return Err(QueryError::TooLarge(format!(
-                "a filter nests deeper than {MAX_DEPTH} levels: flatten it"
-            )));
+            return Err(QueryError::TooLarge(format!("a filter nests deeper than {MAX_DEPTH} levels: flatten it")));
         }
         stack.push((tree, depth));
     }
     let left = stack.len();
     match (stack.pop(), left) {
         (Some((tree, _)), 1) => Ok(Some(tree)),
-        _ => Err(QueryError::bad(format!(
-            "a filter must end as one node, {left} are left: end it with all-of({left})"
-        ))),
+        _ => {
+            Err(QueryError::bad(format!("a filter must end as one node, {left} are left: end it with all-of({left})")))
+        }
     }
 }
 
@@ -108,24 +99,11 @@ pub(super) struct Filtered {
 }
 
 /// Plans a filter within a scope.
-pub(super) fn filter(
-    scope: &mut Scope<'_>,
-    words: &dyn Words,
-    nodes: &[Node],
-) -> Result<Filtered, QueryError> {
+pub(super) fn filter(scope: &mut Scope<'_>, words: &dyn Words, nodes: &[Node]) -> Result<Filtered, QueryError> {
     let mut facts = Vec::new();
     let condition = match parse(nodes)? {
         None => None,
-        Some(tree) => Some(lower(
-            scope,
-            words,
-            &tree,
-            Place {
-                required: true,
-                negated: false,
-            },
-            &mut facts,
-        )?),
+        Some(tree) => Some(lower(scope, words, &tree, Place { required: true, negated: false }, &mut facts)?),
     };
     Ok(Filtered { condition, facts })
 }
@@ -144,17 +122,7 @@ fn lower(
             if place.required {
                 facts.push(Fact::Other);
             }
-            Ok(lower(
-                scope,
-                words,
-                inner,
-                Place {
-                    required: false,
-                    negated: true,
-                },
-                facts,
-            )?
-            .not())
+            Ok(lower(scope, words, inner, Place { required: false, negated: true }, facts)?.not())
         }
         Tree::All(parts) => {
             let mut terms = Vec::with_capacity(parts.len());
@@ -167,10 +135,7 @@ fn lower(
             if place.required {
                 facts.push(Fact::Other);
             }
-            let place = Place {
-                required: false,
-                ..place
-            };
+            let place = Place { required: false, ..place };
             let mut terms = Vec::with_capacity(parts.len());
             for part in parts {
                 terms.push(lower(scope, words, part, place, facts)?);
@@ -184,17 +149,11 @@ fn chain(mut terms: Vec<Expr>, all: bool) -> Expr {
     if terms.len() > CHAIN {
         let rest = terms.split_off(terms.len() / 2);
         // A tuple of one is the way to parentheses that the printer keeps.
-        terms = vec![
-            Expr::tuple([chain(terms, all)]),
-            Expr::tuple([chain(rest, all)]),
-        ];
+        terms = vec![Expr::tuple([chain(terms, all)]), Expr::tuple([chain(rest, all)])];
     }
     let mut terms = terms.into_iter();
     match terms.next() {
-        Some(first) => terms.fold(
-            first,
-            |left, right| if all { left.and(right) } else { left.or(right) },
-        ),
+        Some(first) => terms.fold(first, |left, right| if all { left.and(right) } else { left.or(right) }),
         None => Expr::cust(if all { "1 = 1" } else { "1 = 0" }),
     }
 }
@@ -210,30 +169,21 @@ fn compare(
     fits(&left, comparison.lookup)?;
     let (expr, fact, nullable) = match &comparison.right {
         Operand::Param(param) => {
-            let total = comparison.lookup == Lookup::Isnull
-                || (comparison.lookup == Lookup::Exact && left.nullable);
+            let total = comparison.lookup == Lookup::Isnull || (comparison.lookup == Lookup::Exact && left.nullable);
             let (expr, fact) = with_param(scope, words, &left, comparison.lookup, *param);
             (expr, fact, left.nullable && !total)
         }
         Operand::Field(path) => {
             let right = scope.column(path)?;
             let expr = with_field(&left, comparison.lookup, &right)?;
-            let guarded = if right.nullable && place.negated {
-                expr.and(right.expr.is_not_null())
-            } else {
-                expr
-            };
+            let guarded = if right.nullable && place.negated { expr.and(right.expr.is_not_null()) } else { expr };
             (guarded, Fact::Other, left.nullable)
         }
     };
     if place.required {
         facts.push(fact);
     }
-    Ok(if place.negated && nullable {
-        expr.and(left.expr.is_not_null())
-    } else {
-        expr
-    })
+    Ok(if place.negated && nullable { expr.and(left.expr.is_not_null()) } else { expr })
 }
 
 /// Whether a lookup makes sense for a field's kind.
@@ -241,38 +191,24 @@ fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
     let kind = &left.field.kind;
     let (good, needs) = match lookup {
         Lookup::Exact | Lookup::In | Lookup::Isnull => (true, ""),
-        Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte | Lookup::Range => (
-            !matches!(kind, Kind::Boolean | Kind::Json),
-            "an ordered field",
-        ),
-        Lookup::Year | Lookup::Month | Lookup::Day | Lookup::WeekDay => (
-            matches!(kind, Kind::Date | Kind::Datetime),
-            "a date or datetime field",
-        ),
-        Lookup::Hour | Lookup::Minute | Lookup::Second => (
-            matches!(kind, Kind::Time | Kind::Datetime),
-            "a time or datetime field",
-        ),
+        Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte | Lookup::Range => {
+            (!matches!(kind, Kind::Boolean | Kind::Json), "an ordered field")
+        }
+        Lookup::Year | Lookup::Month | Lookup::Day | Lookup::WeekDay => {
+            (matches!(kind, Kind::Date | Kind::Datetime), "a date or datetime field")
+        }
+        Lookup::Hour | Lookup::Minute | Lookup::Second => {
+            (matches!(kind, Kind::Time | Kind::Datetime), "a time or datetime field")
+        }
         _ => (kind.is_textual(), "a text field"),
     };
     if good {
         return Ok(());
     }
-    Err(QueryError::bad(format!(
-        "{}: lookup {} needs {needs}, this is {}",
-        left.label,
-        lookup.label(),
-        kind.label()
-    )))
+    Err(QueryError::bad(format!("{}: lookup {} needs {needs}, this is {}", left.label, lookup.label(), kind.label())))
 }
 
-fn with_param(
-    scope: &mut Scope<'_>,
-    words: &dyn Words,
-    left: &Column<'_>,
-    lookup: Lookup,
-    param: u32,
-) -> (Expr, Fact) {
+fn with_param(scope: &mut Scope<'_>, words: &dyn Words, left: &Column<'_>, lookup: Lookup, param: u32) -> (Expr, Fact) {
     let kind = &left.field.kind;
     let label = left.label.as_str();
     // Addresses are stored in lower case, so that any case is this case and an index serves.
@@ -307,105 +243,34 @@ fn with_param(
         }
         Lookup::In => words.member(expr, slot(Code::List, false)),
         Lookup::Isnull => expr.is_null().eq(slot(Code::Flag, false)),
-        Lookup::Contains => words.contains(
-            expr,
-            slot(
-                Code::Needle {
-                    folded: false,
-                    bytes: false,
-                },
-                false,
-            ),
-            false,
-        ),
-        Lookup::Icontains => words.contains(
-            expr,
-            slot(
-                Code::Needle {
-                    folded: true,
-                    bytes: false,
-                },
-                false,
-            ),
-            true,
-        ),
+        Lookup::Contains => words.contains(expr, slot(Code::Needle { folded: false, bytes: false }, false), false),
+        Lookup::Icontains => words.contains(expr, slot(Code::Needle { folded: true, bytes: false }, false), true),
         Lookup::Startswith => {
             let low = expr.clone().gte(slot(Code::PrefixLow, false));
             low.and(expr.lt(slot(Code::PrefixHigh, false)))
         }
-        Lookup::Istartswith => words.begins_folded(
-            expr,
-            slot(
-                Code::Needle {
-                    folded: true,
-                    bytes: false,
-                },
-                false,
-            ),
-        ),
+        Lookup::Istartswith => words.begins_folded(expr, slot(Code::Needle { folded: true, bytes: false }, false)),
         Lookup::Endswith | Lookup::Iendswith => {
             let folded = lookup == Lookup::Iendswith;
-            let needle = slot(
-                Code::Needle {
-                    folded,
-                    bytes: true,
-                },
-                false,
-            );
-            words.ends(
-                expr,
-                needle,
-                slot(
-                    Code::Needle {
-                        folded,
-                        bytes: true,
-                    },
-                    false,
-                ),
-                folded,
-            )
+            let needle = slot(Code::Needle { folded, bytes: true }, false);
+            words.ends(expr, needle, slot(Code::Needle { folded, bytes: true }, false), folded)
         }
-        Lookup::Iexact => words.same_folded(
-            expr,
-            slot(
-                Code::Needle {
-                    folded: true,
-                    bytes: false,
-                },
-                false,
-            ),
-        ),
+        Lookup::Iexact => words.same_folded(expr, slot(Code::Needle { folded: true, bytes: false }, false)),
         Lookup::Regex => words.matches(expr, slot(Code::Pattern { folded: false }, false)),
         Lookup::Iregex => words.matches(expr, slot(Code::Pattern { folded: true }, false)),
         Lookup::Year => {
             let low = expr.clone().gte(slot(Code::YearLow, false));
             low.and(expr.lt(slot(Code::YearHigh, false)))
         }
-        Lookup::Month
-        | Lookup::Day
-        | Lookup::WeekDay
-        | Lookup::Hour
-        | Lookup::Minute
-        | Lookup::Second => words.part(kind, lookup, expr).eq(slot(Code::Part, false)),
+        Lookup::Month | Lookup::Day | Lookup::WeekDay | Lookup::Hour | Lookup::Minute | Lookup::Second => {
+            words.part(kind, lookup, expr).eq(slot(Code::Part, false))
+        }
     };
     let fact = match (lookup, left.own) {
-        (Lookup::Exact, Some(field)) => Fact::Equal {
-            field,
-            slot: number,
-            nullable: left.nullable,
-        },
-        (Lookup::In, Some(field)) => Fact::Listed {
-            field,
-            slot: number,
-        },
+        (Lookup::Exact, Some(field)) => Fact::Equal { field, slot: number, nullable: left.nullable },
+        (Lookup::In, Some(field)) => Fact::Listed { field, slot: number },
         (
-            Lookup::Gt
-            | Lookup::Gte
-            | Lookup::Lt
-            | Lookup::Lte
-            | Lookup::Range
-            | Lookup::Startswith
-            | Lookup::Year,
+            Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte | Lookup::Range | Lookup::Startswith | Lookup::Year,
             _,
         ) => within,
         _ => Fact::Other,
@@ -419,11 +284,7 @@ fn with_field(left: &Column<'_>, lookup: Lookup, right: &Column<'_>) -> Result<E
         (Kind::Decimal(one), Kind::Decimal(other)) => {
             let wide = |digits| digits > covet_db::INTEGER_DIGITS;
             one.scale == other.scale
-                && (if wide(one.digits) {
-                    one.digits == other.digits
-                } else {
-                    !wide(other.digits)
-                })
+                && (if wide(one.digits) { one.digits == other.digits } else { !wide(other.digits) })
         }
         _ if a.is_textual() => b.is_textual(),
         _ if a.is_integer() || a.is_float() => b.is_integer() || b.is_float(),

@@ -25,17 +25,10 @@ pub(super) fn order_by(
     for order in &orders {
         let column = scope.column(&order.by)?;
         match (column.own, own.as_mut()) {
-            (Some(field), Some(own)) => own.push(KeyColumn {
-                field,
-                descending: order.descending,
-            }),
+            (Some(field), Some(own)) => own.push(KeyColumn { field, descending: order.descending }),
             _ => own = None,
         }
-        let direction = if order.descending {
-            sea_query::Order::Desc
-        } else {
-            sea_query::Order::Asc
-        };
+        let direction = if order.descending { sea_query::Order::Desc } else { sea_query::Order::Asc };
         statement.order_by_expr(column.expr, direction);
     }
     Ok(own)
@@ -50,30 +43,19 @@ pub(super) fn check(scope: &Scope<'_>, orders: &[Order]) -> Result<(), QueryErro
         )));
     }
     let mut aside = scope.aside();
-    orders
-        .iter()
-        .try_for_each(|order| aside.column(&order.by).map(|_| ()))
+    orders.iter().try_for_each(|order| aside.column(&order.by).map(|_| ()))
 }
 
 /// The order that counts: the query's, else the model's, else by primary key where rows must have some order.
 fn effective(scope: &Scope<'_>, shape: &Select, facts: &[Fact]) -> Vec<Order> {
-    let of = |column: &IndexColumn| Order {
-        by: FieldPath::of(&column.field),
-        descending: column.descending,
-    };
-    let mut orders: Vec<Order> = if shape.order.is_empty() {
-        scope.root.model.ordering.iter().map(of).collect()
-    } else {
-        shape.order.clone()
-    };
+    let of = |column: &IndexColumn| Order { by: FieldPath::of(&column.field), descending: column.descending };
+    let mut orders: Vec<Order> =
+        if shape.order.is_empty() { scope.root.model.ordering.iter().map(of).collect() } else { shape.order.clone() };
     let paged = shape.limit.is_some() || shape.offset.is_some();
     // DISTINCT over named fields has no key left to order by.
     let keyed = !shape.distinct || shape.fields.is_empty();
     if let Some(key) = scope.root.primary_key().filter(|_| keyed) {
-        let by_key = |descending| Order {
-            by: FieldPath::of(&key.name),
-            descending,
-        };
+        let by_key = |descending| Order { by: FieldPath::of(&key.name), descending };
         if orders.is_empty() && (paged || shape.reverse) {
             orders.push(by_key(false));
         } else if paged
@@ -107,22 +89,12 @@ fn walks_an_index(scope: &Scope<'_>, orders: &[Order], facts: &[Fact]) -> bool {
     let columns: Option<Vec<KeyColumn>> = orders
         .iter()
         .map(|order| {
-            let field = scope
-                .root
-                .field_index(&order.by.field)
-                .filter(|_| order.by.via.is_empty())?;
-            Some(KeyColumn {
-                field,
-                descending: order.descending,
-            })
+            let field = scope.root.field_index(&order.by.field).filter(|_| order.by.via.is_empty())?;
+            Some(KeyColumn { field, descending: order.descending })
         })
         .collect();
     // What else is filtered makes the walk longer, but does not turn it.
-    let equal: Vec<Fact> = facts
-        .iter()
-        .filter(|fact| matches!(fact, Fact::Equal { .. }))
-        .copied()
-        .collect();
+    let equal: Vec<Fact> = facts.iter().filter(|fact| matches!(fact, Fact::Equal { .. })).copied().collect();
     columns.is_some_and(|columns| by_order(scope.root, &equal, &columns))
 }
 

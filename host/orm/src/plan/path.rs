@@ -49,22 +49,9 @@ pub(super) struct Scope<'c> {
 impl<'c> Scope<'c> {
     /// A query whose root table goes by `alias`.
     pub fn new(catalog: &'c Catalog, root: usize, alias: &str) -> Result<Scope<'c>, QueryError> {
-        let entry = catalog
-            .entry(root)
-            .ok_or_else(|| QueryError::bad("the model left the catalog"))?;
-        let source = Source {
-            alias: alias.to_owned(),
-            entry: root,
-            from: None,
-            optional: false,
-        };
-        Ok(Scope {
-            catalog,
-            root: entry,
-            sources: vec![source],
-            slots: Vec::new(),
-            used: BTreeSet::new(),
-        })
+        let entry = catalog.entry(root).ok_or_else(|| QueryError::bad("the model left the catalog"))?;
+        let source = Source { alias: alias.to_owned(), entry: root, from: None, optional: false };
+        Ok(Scope { catalog, root: entry, sources: vec![source], slots: Vec::new(), used: BTreeSet::new() })
     }
 
     /// True when other tables take part.
@@ -83,24 +70,11 @@ impl<'c> Scope<'c> {
     }
 
     /// A placeholder; its number stands in for the value until the text is made.
-    pub fn slot(
-        &mut self,
-        param: u32,
-        code: Code,
-        kind: &Kind,
-        nullable: bool,
-        label: &str,
-    ) -> u64 {
+    pub fn slot(&mut self, param: u32, code: Code, kind: &Kind, nullable: bool, label: &str) -> u64 {
         if !matches!(code, Code::Constant(_)) {
             self.used.insert(param);
         }
-        self.slots.push(Slot {
-            param,
-            code,
-            kind: kind.clone(),
-            nullable,
-            label: label.into(),
-        });
+        self.slots.push(Slot { param, code, kind: kind.clone(), nullable, label: label.into() });
         self.slots.len() as u64 - 1
     }
 
@@ -114,9 +88,7 @@ impl<'c> Scope<'c> {
         let count = self.used.len() as u32;
         match self.used.last() {
             Some(last) if *last >= count => {
-                let gap = (0..count)
-                    .find(|index| !self.used.contains(index))
-                    .unwrap_or(count);
+                let gap = (0..count).find(|index| !self.used.contains(index)).unwrap_or(count);
                 Err(QueryError::bad(format!(
                     "parameter {gap} is used nowhere, though parameter {last} is: number them from 0"
                 )))
@@ -136,11 +108,7 @@ impl<'c> Scope<'c> {
         let mut at = 0;
         for step in via {
             let (field, target) = self.relation(at, step)?;
-            at = match self
-                .sources
-                .iter()
-                .position(|source| source.from == Some((at, field)))
-            {
+            at = match self.sources.iter().position(|source| source.from == Some((at, field))) {
                 Some(known) => known,
                 None => {
                     if self.sources.len() > MAX_JOINS {
@@ -152,12 +120,7 @@ impl<'c> Scope<'c> {
                         source.optional || entry.field(field).is_some_and(|field| field.nullable)
                     });
                     let alias = format!("t{}", self.sources.len());
-                    self.sources.push(Source {
-                        alias,
-                        entry: target,
-                        from: Some((at, field)),
-                        optional: nullable,
-                    });
+                    self.sources.push(Source { alias, entry: target, from: Some((at, field)), optional: nullable });
                     self.sources.len() - 1
                 }
             };
@@ -166,9 +129,7 @@ impl<'c> Scope<'c> {
     }
 
     fn relation(&self, at: usize, step: &str) -> Result<(usize, usize), QueryError> {
-        let (_, entry) = self
-            .source(at)
-            .ok_or_else(|| QueryError::bad("a path left the query"))?;
+        let (_, entry) = self.source(at).ok_or_else(|| QueryError::bad("a path left the query"))?;
         let field = find(entry, step)?;
         match entry.relations.get(field) {
             Some(Some(target)) => Ok((field, *target)),
@@ -181,15 +142,9 @@ impl<'c> Scope<'c> {
                     .take(12)
                     .map(|field| field.name.as_str())
                     .collect();
-                let known = if known.is_empty() {
-                    "it has none".to_owned()
-                } else {
-                    format!("it has {}", known.join(", "))
-                };
-                Err(QueryError::bad(format!(
-                    "{}.{} is no relation of the model: {known}",
-                    entry.model.name, step
-                )))
+                let known =
+                    if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+                Err(QueryError::bad(format!("{}.{} is no relation of the model: {known}", entry.model.name, step)))
             }
         }
     }
@@ -227,40 +182,27 @@ impl<'c> Scope<'c> {
             // Walking all but the last step may join tables that are needed anyway.
             let from = self.walk(before)?;
             let (relation, target) = self.relation(from, last)?;
-            let trimmed = self
-                .catalog
-                .entry(target)
-                .and_then(Entry::primary_key)
-                .is_some_and(|key| key.name == path.field);
+            let trimmed =
+                self.catalog.entry(target).and_then(Entry::primary_key).is_some_and(|key| key.name == path.field);
             if trimmed {
                 return self.own_column(from, relation, label);
             }
         }
         let at = self.walk(&path.via)?;
-        let (_, entry) = self
-            .source(at)
-            .ok_or_else(|| QueryError::bad("a path left the query"))?;
+        let (_, entry) = self.source(at).ok_or_else(|| QueryError::bad("a path left the query"))?;
         let field = find(entry, &path.field)?;
         self.own_column(at, field, label)
     }
 
     /// The column of a field of a source.
-    pub fn own_column(
-        &self,
-        at: usize,
-        index: usize,
-        label: String,
-    ) -> Result<Column<'c>, QueryError> {
+    pub fn own_column(&self, at: usize, index: usize, label: String) -> Result<Column<'c>, QueryError> {
         let gone = || QueryError::bad("a field left the catalog");
         let (source, entry) = self.source(at).ok_or_else(gone)?;
         let field = entry.field(index).ok_or_else(gone)?;
         Ok(Column {
             field,
             nullable: field.nullable || source.optional,
-            expr: Expr::col((
-                Alias::new(source.alias.as_str()),
-                Alias::new(field.column.as_str()),
-            )),
+            expr: Expr::col((Alias::new(source.alias.as_str()), Alias::new(field.column.as_str()))),
             own: (at == 0).then_some(index),
             label,
         })
@@ -272,21 +214,14 @@ impl<'c> Scope<'c> {
             let Some((_, entry)) = self.source(at) else {
                 continue;
             };
-            let (table, alias) = (
-                Alias::new(entry.model.table.as_str()),
-                Alias::new(source.alias.as_str()),
-            );
+            let (table, alias) = (Alias::new(entry.model.table.as_str()), Alias::new(source.alias.as_str()));
             let Some((from, relation)) = source.from else {
                 select.from_as(table, alias);
                 continue;
             };
             let left = self.own_column(from, relation, String::new())?;
             let right = self.own_column(at, entry.primary_key, String::new())?;
-            let join = if source.optional {
-                JoinType::LeftJoin
-            } else {
-                JoinType::InnerJoin
-            };
+            let join = if source.optional { JoinType::LeftJoin } else { JoinType::InnerJoin };
             select.join_as(join, table, alias, right.expr.eq(left.expr));
         }
         Ok(())
@@ -299,16 +234,6 @@ pub(super) fn find(entry: &Entry, name: &str) -> Result<usize, QueryError> {
         return Ok(index);
     }
     let shown: String = name.chars().take(80).collect();
-    let names: Vec<&str> = entry
-        .model
-        .fields
-        .iter()
-        .take(12)
-        .map(|field| field.name.as_str())
-        .collect();
-    Err(QueryError::bad(format!(
-        "{} has no field {shown:?}: it has {}",
-        entry.model.name,
-        names.join(", ")
-    )))
+    let names: Vec<&str> = entry.model.fields.iter().take(12).map(|field| field.name.as_str()).collect();
+    Err(QueryError::bad(format!("{} has no field {shown:?}: it has {}", entry.model.name, names.join(", "))))
 }

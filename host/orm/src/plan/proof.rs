@@ -19,11 +19,7 @@ pub const SHORT_LIST: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
     /// Equality with a parameter; with null it is no key.
-    Equal {
-        field: usize,
-        slot: u64,
-        nullable: bool,
-    },
+    Equal { field: usize, slot: u64, nullable: bool },
     /// Membership in a list.
     Listed { field: usize, slot: u64 },
     /// A contiguous range.
@@ -68,10 +64,7 @@ impl Brevity {
                 small(limit, SHORT_ROWS) && offset.is_none_or(|offset| small(offset, SHORT_OFFSET))
             }
         };
-        rule && self
-            .not_null
-            .iter()
-            .all(|at| !matches!(values.get(*at), None | Some(Value::Null)))
+        rule && self.not_null.iter().all(|at| !matches!(values.get(*at), None | Some(Value::Null)))
     }
 }
 
@@ -93,11 +86,7 @@ impl KeyProof {
 pub(super) fn by_key(entry: &Entry, facts: &[Fact]) -> Option<KeyProof> {
     let equal = |column: &KeyColumn| {
         facts.iter().find_map(|fact| match fact {
-            Fact::Equal {
-                field,
-                slot,
-                nullable,
-            } if *field == column.field => Some(nullable.then_some(*slot)),
+            Fact::Equal { field, slot, nullable } if *field == column.field => Some(nullable.then_some(*slot)),
             _ => None,
         })
     };
@@ -105,10 +94,7 @@ pub(super) fn by_key(entry: &Entry, facts: &[Fact]) -> Option<KeyProof> {
     for key in entry.keys.iter().filter(|key| key.unique) {
         let columns: Option<Vec<Option<u64>>> = key.columns.iter().map(equal).collect();
         if let Some(columns) = columns {
-            let proof = KeyProof {
-                list: None,
-                not_null: columns.into_iter().flatten().collect(),
-            };
+            let proof = KeyProof { list: None, not_null: columns.into_iter().flatten().collect() };
             if proof.is_single() {
                 return Some(proof);
             }
@@ -119,58 +105,37 @@ pub(super) fn by_key(entry: &Entry, facts: &[Fact]) -> Option<KeyProof> {
         return best;
     }
     // A list over a key of one column; nulls are never in a list.
-    entry
-        .keys
-        .iter()
-        .filter(|key| key.unique && key.columns.len() == 1)
-        .find_map(|key| {
-            let column = key.columns.first()?;
-            facts.iter().find_map(|fact| match fact {
-                Fact::Listed { field, slot } if *field == column.field => Some(KeyProof {
-                    list: Some(*slot),
-                    not_null: Vec::new(),
-                }),
-                _ => None,
-            })
+    entry.keys.iter().filter(|key| key.unique && key.columns.len() == 1).find_map(|key| {
+        let column = key.columns.first()?;
+        facts.iter().find_map(|fact| match fact {
+            Fact::Listed { field, slot } if *field == column.field => {
+                Some(KeyProof { list: Some(*slot), not_null: Vec::new() })
+            }
+            _ => None,
         })
+    })
 }
 
 /// True when some index yields exactly the filtered rows in the wanted order, so that a limit bounds the work.
 /// `order`: fields of the root and whether descending.
 pub(super) fn by_order(entry: &Entry, facts: &[Fact], order: &[KeyColumn]) -> bool {
-    if facts
-        .iter()
-        .any(|fact| matches!(fact, Fact::Other | Fact::Listed { .. }))
-    {
+    if facts.iter().any(|fact| matches!(fact, Fact::Other | Fact::Listed { .. })) {
         return false;
     }
     entry.keys.iter().any(|key| {
         // SQLite keeps the rowid, which is an integer primary key, after the columns of each index.
         let mut columns = key.columns.clone();
-        if entry.has_integer_key()
-            && !columns
-                .iter()
-                .any(|column| column.field == entry.primary_key)
-        {
-            columns.push(KeyColumn {
-                field: entry.primary_key,
-                descending: false,
-            });
+        if entry.has_integer_key() && !columns.iter().any(|column| column.field == entry.primary_key) {
+            columns.push(KeyColumn { field: entry.primary_key, descending: false });
         }
         walks(&columns, facts, order)
     })
 }
 
 fn walks(columns: &[KeyColumn], facts: &[Fact], order: &[KeyColumn]) -> bool {
-    let is_equal = |field: usize| {
-        facts
-            .iter()
-            .any(|fact| matches!(fact, Fact::Equal { field: of, .. } if *of == field))
-    };
-    let prefix = columns
-        .iter()
-        .take_while(|column| is_equal(column.field))
-        .count();
+    let is_equal =
+        |field: usize| facts.iter().any(|fact| matches!(fact, Fact::Equal { field: of, .. } if *of == field));
+    let prefix = columns.iter().take_while(|column| is_equal(column.field)).count();
     let (Some(head), Some(rest)) = (columns.get(..prefix), columns.get(prefix..)) else {
         return false;
     };
@@ -205,11 +170,7 @@ pub(super) fn place(order: &[u64], slot: u64) -> Option<usize> {
 
 /// A key's proof over placed values; `Never` when a slot was lost.
 pub(super) fn placed(proof: &KeyProof, order: &[u64]) -> Brevity {
-    let not_null: Option<Vec<usize>> = proof
-        .not_null
-        .iter()
-        .map(|slot| place(order, *slot))
-        .collect();
+    let not_null: Option<Vec<usize>> = proof.not_null.iter().map(|slot| place(order, *slot)).collect();
     let rule = match proof.list {
         None => Some(Rule::Always),
         Some(slot) => place(order, slot).map(Rule::List),
@@ -222,10 +183,5 @@ pub(super) fn placed(proof: &KeyProof, order: &[u64]) -> Brevity {
 
 /// Puts slots into the order in which the text uses them.
 pub(super) fn arrange(slots: Vec<crate::bind::Slot>, order: &[u64]) -> Slots {
-    Slots::new(
-        order
-            .iter()
-            .filter_map(|at| slots.get(usize::try_from(*at).ok()?).cloned())
-            .collect(),
-    )
+    Slots::new(order.iter().filter_map(|at| slots.get(usize::try_from(*at).ok()?).cloned()).collect())
 }

@@ -31,13 +31,7 @@ pub(super) fn text(scope: &mut Scope<'_>, built: (String, Values)) -> Text {
 
 /// A constant as a placeholder of its own: text that differs by a constant would be two statements.
 pub(super) fn constant(scope: &mut Scope<'_>, value: i64) -> u64 {
-    scope.slot(
-        0,
-        crate::bind::Code::Constant(covet_db::Value::Int(value)),
-        &Kind::Int64,
-        false,
-        "constant",
-    )
+    scope.slot(0, crate::bind::Code::Constant(covet_db::Value::Int(value)), &Kind::Int64, false, "constant")
 }
 
 /// A placeholder as an expression.

@@ -27,12 +27,7 @@ pub const MAX_COLUMNS: usize = 1_500;
 
 const ROOT: &str = "t0";
 
-pub(super) fn select(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    shape: &Select,
-) -> Result<Made, QueryError> {
+pub(super) fn select(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Select) -> Result<Made, QueryError> {
     let mut scope = Scope::new(catalog, root, ROOT)?;
     let mut statement = Query::select();
     let columns = if shape.fields.is_empty() {
@@ -71,29 +66,18 @@ pub(super) fn select(
             let offset = offset.map(|slot| proof::place(&text.order, slot));
             match (proof::place(&text.order, limit), offset) {
                 (_, Some(None)) | (None, _) => Rule::Never,
-                (Some(limit), offset) => Rule::Page {
-                    limit,
-                    offset: offset.flatten(),
-                },
+                (Some(limit), offset) => Rule::Page { limit, offset: offset.flatten() },
             }
         }
         _ => Rule::Never,
     };
     let brevity = match key {
         Some(key) if key.is_single() || by_page == Rule::Never => placed(&key, &text.order),
-        _ => Brevity {
-            rule: by_page,
-            not_null: Vec::new(),
-        },
+        _ => Brevity { rule: by_page, not_null: Vec::new() },
     };
     let limit = limit.and_then(|slot| proof::place(&text.order, slot));
     let read = read(text, columns, brevity);
-    Ok(Made {
-        step: Step::Select { read, limit },
-        params,
-        reads,
-        writes: BTreeSet::new(),
-    })
+    Ok(Made { step: Step::Select { read, limit }, params, reads, writes: BTreeSet::new() })
 }
 
 /// The model's own fields, then those of each related model as a group of its own.
@@ -121,14 +105,8 @@ fn whole_models(
     Ok(groups)
 }
 
-fn add_model(
-    scope: &Scope<'_>,
-    statement: &mut SelectStatement,
-    at: usize,
-) -> Result<Vec<Stored>, QueryError> {
-    let fields = scope
-        .source(at)
-        .map_or(0, |(_, entry)| entry.model.fields.len());
+fn add_model(scope: &Scope<'_>, statement: &mut SelectStatement, at: usize) -> Result<Vec<Stored>, QueryError> {
+    let fields = scope.source(at).map_or(0, |(_, entry)| entry.model.fields.len());
     let mut kinds = Vec::with_capacity(fields);
     for index in 0..fields {
         let column = scope.own_column(at, index, String::new())?;
@@ -144,22 +122,13 @@ fn check_related(scope: &mut Scope<'_>, related: &[Vec<String>]) -> Result<Vec<u
     for (at, path) in related.iter().enumerate() {
         let before = related.get(..at).unwrap_or_default();
         let Some((_, head)) = path.split_last() else {
-            return Err(QueryError::bad(
-                "a related path is empty: name a relation, as [\"author\"]",
-            ));
+            return Err(QueryError::bad("a related path is empty: name a relation, as [\"author\"]"));
         };
         if before.contains(path) {
-            return Err(QueryError::bad(format!(
-                "related path {} stands twice: remove one",
-                path.join(".")
-            )));
+            return Err(QueryError::bad(format!("related path {} stands twice: remove one", path.join("."))));
         }
         if !head.is_empty() && !before.iter().any(|earlier| earlier == head) {
-            return Err(QueryError::bad(format!(
-                "related path {} needs {} before it",
-                path.join("."),
-                head.join(".")
-            )));
+            return Err(QueryError::bad(format!("related path {} needs {} before it", path.join("."), head.join("."))));
         }
         sources.push(scope.walk(path)?);
     }
@@ -172,10 +141,7 @@ fn projection(
     fields: &[FieldPath],
 ) -> Result<Group, QueryError> {
     if fields.len() > MAX_COLUMNS {
-        return Err(QueryError::TooLarge(format!(
-            "{} fields are named, at most {MAX_COLUMNS} fit",
-            fields.len()
-        )));
+        return Err(QueryError::TooLarge(format!("{} fields are named, at most {MAX_COLUMNS} fit", fields.len())));
     }
     let mut kinds = Vec::with_capacity(fields.len());
     for path in fields {
@@ -192,15 +158,10 @@ fn page(
     words: &dyn Words,
     shape: &Select,
 ) -> (Option<u64>, Option<u64>) {
-    let rows = |scope: &mut Scope<'_>, param, most, label| {
-        scope.slot(param, Code::Rows { most }, &Kind::Int64, false, label)
-    };
-    let limit = shape
-        .limit
-        .map(|param| rows(scope, param, MAX_LIMIT, "limit"));
-    let offset = shape
-        .offset
-        .map(|param| rows(scope, param, i64::MAX, "offset"));
+    let rows =
+        |scope: &mut Scope<'_>, param, most, label| scope.slot(param, Code::Rows { most }, &Kind::Int64, false, label);
+    let limit = shape.limit.map(|param| rows(scope, param, MAX_LIMIT, "limit"));
+    let offset = shape.offset.map(|param| rows(scope, param, i64::MAX, "offset"));
     if let Some(limit) = limit {
         statement.limit(limit);
     } else if let (Some(_), Some(none)) = (offset, words.no_limit()) {
@@ -214,51 +175,29 @@ fn page(
 
 /// Both forms of a read. They share the text; access is fixed per statement.
 fn read(text: Text, columns: Vec<Group>, brevity: Brevity) -> Read {
-    let short = (brevity.rule != Rule::Never)
-        .then(|| Statement::new(text.sql.clone(), columns.clone(), Access::ShortRead));
+    let short =
+        (brevity.rule != Rule::Never).then(|| Statement::new(text.sql.clone(), columns.clone(), Access::ShortRead));
     let long = match &short {
         // Never asked for: no second statement to prepare.
         Some(short) if brevity.rule == Rule::Always && brevity.not_null.is_empty() => short.clone(),
         _ => Statement::new(text.sql, columns, Access::Read),
     };
-    Read {
-        long,
-        short,
-        brevity,
-        slots: text.slots,
-    }
+    Read { long, short, brevity, slots: text.slots }
 }
 
-pub(super) fn count(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    nodes: &[Node],
-) -> Result<Made, QueryError> {
+pub(super) fn count(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
     let mut scope = Scope::new(catalog, root, ROOT)?;
     let mut statement = Query::select();
     statement.expr(Expr::cust("COUNT(*)"));
     let facts = body(&mut scope, &mut statement, words, nodes)?;
     let (params, reads) = (scope.count_params()?, scope.models());
     let text = query::text(&mut scope, words.select(&statement));
-    let brevity = by_key(scope.root, &facts)
-        .map(|key| placed(&key, &text.order))
-        .unwrap_or_default();
+    let brevity = by_key(scope.root, &facts).map(|key| placed(&key, &text.order)).unwrap_or_default();
     let read = read(text, vec![Group::flat(vec![Stored::Int])], brevity);
-    Ok(Made {
-        step: Step::Scalar { read },
-        params,
-        reads,
-        writes: BTreeSet::new(),
-    })
+    Ok(Made { step: Step::Scalar { read }, params, reads, writes: BTreeSet::new() })
 }
 
-pub(super) fn exists(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    nodes: &[Node],
-) -> Result<Made, QueryError> {
+pub(super) fn exists(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
     let mut scope = Scope::new(catalog, root, ROOT)?;
     let mut statement = Query::select();
     statement.expr(Expr::cust("1"));
@@ -266,27 +205,16 @@ pub(super) fn exists(
     let (params, reads) = (scope.count_params()?, scope.models());
     let (inner, values) = words.select(&statement);
     // Every dialect takes this frame as it stands; LIMIT through sea-query would be one placeholder more.
-    let text = query::text(
-        &mut scope,
-        (format!("SELECT EXISTS({inner} LIMIT 1)"), values),
-    );
+    let text = query::text(&mut scope, (format!("SELECT EXISTS({inner} LIMIT 1)"), values));
     let brevity = match by_key(scope.root, &facts) {
         Some(key) if key.is_single() => placed(&key, &text.order),
         // The first row of an index's range answers.
-        _ if by_order(scope.root, &facts, &[]) => Brevity {
-            rule: Rule::Always,
-            not_null: Vec::new(),
-        },
+        _ if by_order(scope.root, &facts, &[]) => Brevity { rule: Rule::Always, not_null: Vec::new() },
         Some(key) => placed(&key, &text.order),
         None => Brevity::default(),
     };
     let read = read(text, vec![Group::flat(vec![Stored::Bool])], brevity);
-    Ok(Made {
-        step: Step::Scalar { read },
-        params,
-        reads,
-        writes: BTreeSet::new(),
-    })
+    Ok(Made { step: Step::Scalar { read }, params, reads, writes: BTreeSet::new() })
 }
 
 /// Adds WHERE and FROM.

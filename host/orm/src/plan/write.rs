@@ -19,27 +19,12 @@ use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
 /// Most rows of one insert.
 pub const MAX_INSERT_ROWS: u64 = 50_000;
 
-pub(super) fn insert(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    shape: &Insert,
-) -> Result<Made, QueryError> {
+pub(super) fn insert(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Insert) -> Result<Made, QueryError> {
     let (text, key) = insert_text(catalog, words, root, shape, 0)?;
     let params = shape.fields.len() as u32;
     let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Insert {
-        statement,
-        slots: text.slots,
-        many: shape.many,
-        key,
-    };
-    Ok(Made {
-        step,
-        params,
-        reads: BTreeSet::new(),
-        writes: BTreeSet::from([root]),
-    })
+    let step = Step::Insert { statement, slots: text.slots, many: shape.many, key };
+    Ok(Made { step, params, reads: BTreeSet::new(), writes: BTreeSet::from([root]) })
 }
 
 /// The text of an insert whose values begin at parameter `first`.
@@ -68,10 +53,7 @@ fn insert_text(
     for (at, name) in shape.fields.iter().enumerate() {
         let index = find(entry, name)?;
         if !given.insert(index) {
-            return Err(QueryError::bad(format!(
-                "an insert into {} names {name} twice: remove one",
-                entry.model.name
-            )));
+            return Err(QueryError::bad(format!("an insert into {} names {name} twice: remove one", entry.model.name)));
         }
         if index == entry.primary_key {
             key = InsertKey::Param(at);
@@ -81,13 +63,7 @@ fn insert_text(
         };
         columns.push(Alias::new(field.column.as_str()));
         let label = &field.name;
-        values.push(placeholder(scope.slot(
-            first + at as u32,
-            Code::Store,
-            &field.kind,
-            field.nullable,
-            label,
-        )));
+        values.push(placeholder(scope.slot(first + at as u32, Code::Store, &field.kind, field.nullable, label)));
     }
     demand_required(entry, &given)?;
     if columns.is_empty() {
@@ -104,10 +80,7 @@ fn insert_text(
 }
 
 fn fill(statement: &mut InsertStatement, values: Vec<Expr>) -> Result<(), QueryError> {
-    statement
-        .values(values)
-        .map(|_| ())
-        .map_err(|fault| QueryError::bad(fault.to_string()))
+    statement.values(values).map(|_| ()).map_err(|fault| QueryError::bad(fault.to_string()))
 }
 
 /// Every field must be given, or have a default, or be nullable, or be numbered by the database.
@@ -118,8 +91,7 @@ fn demand_required(entry: &Entry, given: &BTreeSet<usize>) -> Result<(), QueryEr
         .iter()
         .enumerate()
         .filter(|(index, field)| {
-            let defaulted =
-                entry.defaults.get(*index).is_some_and(Option::is_some) && !field.primary_key;
+            let defaulted = entry.defaults.get(*index).is_some_and(Option::is_some) && !field.primary_key;
             !given.contains(index) && !field.nullable && !field.auto_increment && !defaulted
         })
         .map(|(_, field)| field.name.as_str())
@@ -134,52 +106,32 @@ fn demand_required(entry: &Entry, given: &BTreeSet<usize>) -> Result<(), QueryEr
     )))
 }
 
-pub(super) fn update(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    shape: &Update,
-) -> Result<Made, QueryError> {
-    let (text, params, reads) =
-        narrowed(catalog, root, &shape.filter, words, |scope, condition| {
-            let entry = scope.root;
-            if shape.assignments.is_empty() {
-                return Err(QueryError::bad(format!(
-                    "an update of {} changes nothing: assign a field",
-                    entry.model.name
-                )));
+pub(super) fn update(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Update) -> Result<Made, QueryError> {
+    let (text, params, reads) = narrowed(catalog, root, &shape.filter, words, |scope, condition| {
+        let entry = scope.root;
+        if shape.assignments.is_empty() {
+            return Err(QueryError::bad(format!("an update of {} changes nothing: assign a field", entry.model.name)));
+        }
+        let mut statement = Query::update();
+        statement.table(Alias::new(entry.model.table.as_str()));
+        let mut assigned = BTreeSet::new();
+        for assignment in &shape.assignments {
+            let index = find(entry, &assignment.field)?;
+            if !assigned.insert(index) {
+                return Err(QueryError::bad(format!("an update assigns {} twice: remove one", assignment.field)));
             }
-            let mut statement = Query::update();
-            statement.table(Alias::new(entry.model.table.as_str()));
-            let mut assigned = BTreeSet::new();
-            for assignment in &shape.assignments {
-                let index = find(entry, &assignment.field)?;
-                if !assigned.insert(index) {
-                    return Err(QueryError::bad(format!(
-                        "an update assigns {} twice: remove one",
-                        assignment.field
-                    )));
-                }
-                let Some(field) = entry.field(index) else {
-                    continue;
-                };
-                let value = assigned_value(scope, words, index, assignment)?;
-                statement.value(Alias::new(field.column.as_str()), value);
-            }
-            statement.and_where_option(condition);
-            Ok(words.update(&statement))
-        })?;
+            let Some(field) = entry.field(index) else {
+                continue;
+            };
+            let value = assigned_value(scope, words, index, assignment)?;
+            statement.value(Alias::new(field.column.as_str()), value);
+        }
+        statement.and_where_option(condition);
+        Ok(words.update(&statement))
+    })?;
     let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Execute {
-        statement,
-        slots: text.slots,
-    };
-    Ok(Made {
-        step,
-        params,
-        reads,
-        writes: BTreeSet::from([root]),
-    })
+    let step = Step::Execute { statement, slots: text.slots };
+    Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
 }
 
 fn assigned_value(
@@ -199,13 +151,7 @@ fn assigned_value(
     }
     let change = assignment.change;
     if change == Change::Set {
-        return Ok(placeholder(scope.slot(
-            assignment.param,
-            Code::Store,
-            kind,
-            field.nullable,
-            &field.name,
-        )));
+        return Ok(placeholder(scope.slot(assignment.param, Code::Store, kind, field.nullable, &field.name)));
     }
     let refuse = |why: &str| {
         Err(QueryError::bad(format!(
@@ -223,35 +169,22 @@ fn assigned_value(
         Kind::Decimal(spec) if spec.digits > covet_db::INTEGER_DIGITS => {
             return refuse("works up to 18 digits: read, compute and set in a transaction");
         }
-        Kind::Int16
-        | Kind::Int32
-        | Kind::Int64
-        | Kind::Float32
-        | Kind::Float64
-        | Kind::Decimal(_)
-        | Kind::Duration => {}
+        Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Float32 | Kind::Float64 | Kind::Decimal(_) | Kind::Duration => {
+        }
         Kind::Datetime | Kind::Date if change != Change::Multiply => {}
         _ => return refuse("needs a number, a duration or a date: set it"),
     }
     // A sum past the field's kind fails the column's check, see `ddl`.
-    let mut operand =
-        || placeholder(scope.slot(assignment.param, Code::Delta, kind, false, &field.name));
+    let mut operand = || placeholder(scope.slot(assignment.param, Code::Delta, kind, false, &field.name));
     Ok(match (change, kind) {
-        (Change::Multiply, Kind::Decimal(spec)) => {
-            words.decimal_product(column.expr, &mut operand, spec.scale)
-        }
+        (Change::Multiply, Kind::Decimal(spec)) => words.decimal_product(column.expr, &mut operand, spec.scale),
         (Change::Multiply, _) => column.expr.mul(operand()),
         (Change::Subtract, _) => column.expr.sub(operand()),
         _ => column.expr.add(operand()),
     })
 }
 
-pub(super) fn delete(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    nodes: &[Node],
-) -> Result<Made, QueryError> {
+pub(super) fn delete(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
     let (text, params, reads) = narrowed(catalog, root, nodes, words, |scope, condition| {
         let mut statement = Query::delete();
         statement.from_table(Alias::new(scope.root.model.table.as_str()));
@@ -259,16 +192,8 @@ pub(super) fn delete(
         Ok(words.delete(&statement))
     })?;
     let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Execute {
-        statement,
-        slots: text.slots,
-    };
-    Ok(Made {
-        step,
-        params,
-        reads,
-        writes: cascade(catalog, root),
-    })
+    let step = Step::Execute { statement, slots: text.slots };
+    Ok(Made { step, params, reads, writes: cascade(catalog, root) })
 }
 
 /// The model and all whose rows a delete may take along or set to null.
@@ -308,10 +233,7 @@ fn narrowed<'c>(
     words: &dyn Words,
     build: impl Fn(&mut Scope<'c>, Option<Expr>) -> Result<Built, QueryError>,
 ) -> Result<(Text, u32, BTreeSet<usize>), QueryError> {
-    let table = catalog
-        .entry(root)
-        .map(|entry| entry.model.table.as_str())
-        .unwrap_or_default();
+    let table = catalog.entry(root).map(|entry| entry.model.table.as_str()).unwrap_or_default();
     let mut scope = Scope::new(catalog, root, table)?;
     let Filtered { condition, .. } = filter(&mut scope, words, nodes)?;
     if !scope.has_joins() {
@@ -343,9 +265,7 @@ pub(super) fn get_or_create(
     shape: &GetOrCreate,
 ) -> Result<Made, QueryError> {
     if shape.create.many || shape.create.ignore_conflicts {
-        return Err(QueryError::bad(
-            "get-or-create stores one row: `many` and `ignore-conflicts` must be false",
-        ));
+        return Err(QueryError::bad("get-or-create stores one row: `many` and `ignore-conflicts` must be false"));
     }
     let mut scope = Scope::new(catalog, root, "t0")?;
     let mut statement = Query::select();
@@ -379,12 +299,7 @@ pub(super) fn get_or_create(
         key,
     };
     let params = first + shape.create.fields.len() as u32;
-    Ok(Made {
-        step,
-        params,
-        reads,
-        writes: BTreeSet::from([root]),
-    })
+    Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
 }
 
 fn own_columns(scope: &Scope<'_>, statement: &mut SelectStatement) -> Result<Group, QueryError> {

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use covet_db::{Database, Sqlite, SqliteOptions};
 use covet_orm::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use covet_orm::shape::{
-    Assignment, Change, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order,
-    Select, Shape, Update,
+    Assignment, Change, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order, Select, Shape, Update,
 };
 use covet_orm::{Catalog, Dialect, Plan, QueryError, ddl, plan};
 use minicbor::data::Type;
@@ -153,78 +152,45 @@ pub fn field(name: &str, kind: Kind) -> Field {
 }
 
 pub fn id() -> Field {
-    Field {
-        primary_key: true,
-        auto_increment: true,
-        ..field("id", Kind::Int64)
-    }
+    Field { primary_key: true, auto_increment: true, ..field("id", Kind::Int64) }
 }
 
 pub fn nullable(field: Field) -> Field {
-    Field {
-        nullable: true,
-        ..field
-    }
+    Field { nullable: true, ..field }
 }
 
 pub fn unique(field: Field) -> Field {
-    Field {
-        unique: true,
-        ..field
-    }
+    Field { unique: true, ..field }
 }
 
 pub fn defaulted(field: Field, default: impl Into<Item>) -> Field {
-    Field {
-        default: Some(default.into().encode()),
-        ..field
-    }
+    Field { default: Some(default.into().encode()), ..field }
 }
 
 pub fn to(name: &str, model: &str, on_delete: OnDelete) -> Field {
     Field {
         column: format!("{name}_id"),
-        references: Some(Relation {
-            model: model.to_owned(),
-            on_delete,
-        }),
+        references: Some(Relation { model: model.to_owned(), on_delete }),
         ..field(name, Kind::Int64)
     }
 }
 
 pub fn by(field: &str) -> IndexColumn {
     let descending = field.starts_with('-');
-    IndexColumn {
-        field: field.trim_start_matches('-').to_owned(),
-        descending,
-    }
+    IndexColumn { field: field.trim_start_matches('-').to_owned(), descending }
 }
 
 pub fn index(fields: &[&str]) -> Index {
-    Index {
-        name: String::new(),
-        columns: fields.iter().map(|field| by(field)).collect(),
-        unique: false,
-    }
+    Index { name: String::new(), columns: fields.iter().map(|field| by(field)).collect(), unique: false }
 }
 
 pub fn model(name: &str, table: &str, fields: Vec<Field>) -> Model {
-    Model {
-        name: name.to_owned(),
-        table: table.to_owned(),
-        fields,
-        indexes: vec![],
-        ordering: vec![],
-    }
+    Model { name: name.to_owned(), table: table.to_owned(), fields, indexes: vec![], ordering: vec![] }
 }
 
 /// Country ← Author ← Post (author, and editor that may be null).
 pub fn blog() -> Vec<Model> {
-    let country = model(
-        "Country",
-        "countries",
-        vec![id(), unique(field("name", Kind::Varchar(60)))],
-    );
+    let country = model("Country", "countries", vec![id(), unique(field("name", Kind::Varchar(60)))]);
     let author = Model {
         ordering: vec![by("name")],
         ..model(
@@ -239,13 +205,7 @@ pub fn blog() -> Vec<Model> {
         )
     };
     let post = Model {
-        indexes: vec![
-            index(&["author", "-created_at"]),
-            Index {
-                unique: true,
-                ..index(&["author", "title"])
-            },
-        ],
+        indexes: vec![index(&["author", "-created_at"]), Index { unique: true, ..index(&["author", "title"]) }],
         ordering: vec![by("-views")],
         ..model(
             "Post",
@@ -259,31 +219,10 @@ pub fn blog() -> Vec<Model> {
                 defaulted(field("views", Kind::Int64), 0),
                 defaulted(field("likes", Kind::Int16), 0),
                 nullable(field("rating", Kind::Float64)),
-                defaulted(
-                    field(
-                        "price",
-                        Kind::Decimal(DecimalSpec {
-                            digits: 10,
-                            scale: 2,
-                        }),
-                    ),
-                    "0.00",
-                ),
-                nullable(field(
-                    "wide",
-                    Kind::Decimal(DecimalSpec {
-                        digits: 30,
-                        scale: 6,
-                    }),
-                )),
+                defaulted(field("price", Kind::Decimal(DecimalSpec { digits: 10, scale: 2 })), "0.00"),
+                nullable(field("wide", Kind::Decimal(DecimalSpec { digits: 30, scale: 6 }))),
                 defaulted(field("published", Kind::Boolean), false),
-                defaulted(
-                    Field {
-                        indexed: true,
-                        ..field("created_at", Kind::Datetime)
-                    },
-                    0,
-                ),
+                defaulted(Field { indexed: true, ..field("created_at", Kind::Datetime) }, 0),
                 nullable(field("born", Kind::Date)),
                 nullable(field("at", Kind::Time)),
                 nullable(field("subtitle", Kind::Text)),
@@ -306,16 +245,11 @@ pub fn deadline() -> Instant {
 impl Blog {
     pub async fn of(models: Vec<Model>) -> Blog {
         let folder = tempfile::tempdir().unwrap();
-        let sqlite =
-            Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
+        let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
         let catalog = Arc::new(Catalog::new(models).unwrap());
         let ddl = ddl::reconcile(&catalog, &sqlite.introspect().unwrap()).unwrap();
         sqlite.execute_batch(ddl).await.unwrap();
-        Blog {
-            database: Database::Sqlite(sqlite),
-            catalog,
-            _folder: folder,
-        }
+        Blog { database: Database::Sqlite(sqlite), catalog, _folder: folder }
     }
 
     pub async fn empty() -> Blog {
@@ -323,35 +257,15 @@ impl Blog {
     }
 
     pub fn plan(&self, model: &str, operation: Operation) -> Plan {
-        plan(
-            &self.catalog,
-            Dialect::Sqlite,
-            &Shape {
-                model: model.to_owned(),
-                operation,
-            },
-        )
-        .unwrap()
+        plan(&self.catalog, Dialect::Sqlite, &Shape { model: model.to_owned(), operation }).unwrap()
     }
 
     pub async fn run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Item {
         self.try_run(model, operation, params).await.unwrap()
     }
 
-    pub async fn try_run(
-        &self,
-        model: &str,
-        operation: Operation,
-        params: Vec<Item>,
-    ) -> Result<Item, QueryError> {
-        let plan = plan(
-            &self.catalog,
-            Dialect::Sqlite,
-            &Shape {
-                model: model.to_owned(),
-                operation,
-            },
-        )?;
+    pub async fn try_run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Result<Item, QueryError> {
+        let plan = plan(&self.catalog, Dialect::Sqlite, &Shape { model: model.to_owned(), operation })?;
         let work = plan.bind(&Item::Array(params).encode())?;
         if let Some(answer) = self.database.try_now(&work, deadline()) {
             return Ok(Item::decode(&answer?));
@@ -369,25 +283,11 @@ impl Blog {
         self.try_find(filter, params).await.unwrap()
     }
 
-    pub async fn try_find(
-        &self,
-        filter: Vec<Node>,
-        params: Vec<Item>,
-    ) -> Result<Vec<i64>, QueryError> {
-        let select = Select {
-            filter,
-            order: vec![order("id")],
-            fields: vec![FieldPath::of("id")],
-            ..Select::default()
-        };
-        let rows = self
-            .try_run("Post", Operation::Select(select), params)
-            .await?;
-        Ok(rows
-            .array()
-            .into_iter()
-            .map(|row| row.array()[0].int())
-            .collect())
+    pub async fn try_find(&self, filter: Vec<Node>, params: Vec<Item>) -> Result<Vec<i64>, QueryError> {
+        let select =
+            Select { filter, order: vec![order("id")], fields: vec![FieldPath::of("id")], ..Select::default() };
+        let rows = self.try_run("Post", Operation::Select(select), params).await?;
+        Ok(rows.array().into_iter().map(|row| row.array()[0].int()).collect())
     }
 }
 
@@ -398,48 +298,26 @@ pub fn path(path: &str) -> FieldPath {
 }
 
 pub fn order(field: &str) -> Order {
-    Order {
-        by: path(field.trim_start_matches('-')),
-        descending: field.starts_with('-'),
-    }
+    Order { by: path(field.trim_start_matches('-')), descending: field.starts_with('-') }
 }
 
 pub fn is(field: &str, lookup: Lookup, param: u32) -> Node {
-    Node::Compare(Comparison {
-        left: path(field),
-        lookup,
-        right: Operand::Param(param),
-    })
+    Node::Compare(Comparison { left: path(field), lookup, right: Operand::Param(param) })
 }
 
 pub fn than(field: &str, lookup: Lookup, other: &str) -> Node {
-    Node::Compare(Comparison {
-        left: path(field),
-        lookup,
-        right: Operand::Field(path(other)),
-    })
+    Node::Compare(Comparison { left: path(field), lookup, right: Operand::Field(path(other)) })
 }
 
 pub fn insert(fields: &[&str]) -> Operation {
     let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-    Operation::Insert(Insert {
-        fields,
-        many: false,
-        ignore_conflicts: false,
-    })
+    Operation::Insert(Insert { fields, many: false, ignore_conflicts: false })
 }
 
 pub fn change(field: &str, change: Change, param: u32) -> Assignment {
-    Assignment {
-        field: field.to_owned(),
-        change,
-        param,
-    }
+    Assignment { field: field.to_owned(), change, param }
 }
 
 pub fn update(filter: Vec<Node>, assignments: Vec<Assignment>) -> Operation {
-    Operation::Update(Update {
-        filter,
-        assignments,
-    })
+    Operation::Update(Update { filter, assignments })
 }

@@ -1,6 +1,6 @@
 //! `covet:log/log`.
 
-use crate::{bindings::covet::log::log, services::Level, state::State};
+use crate::{bindings::covet::log::log, log::PANIC, services::Level, state::State};
 
 impl log::Host for State {
     fn write(&mut self, level: log::Level, target: String, message: String) -> wasmtime::Result<()> {
@@ -11,6 +11,10 @@ impl log::Host for State {
             log::Level::Warn => Level::Warn,
             log::Level::Error => Level::Error,
         };
+        if target == PANIC && level == Level::Error && self.panic.is_none() {
+            self.panic = Some(message);
+            return Ok(());
+        }
         self.generation.log.guest(level, &target, message.trim_end());
         Ok(())
     }

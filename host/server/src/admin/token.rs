@@ -70,7 +70,14 @@ mod tests {
         let token = Token::new("0123456789abcdef");
         assert!(token.matches(Some(b"Bearer 0123456789abcdef")));
         assert!(token.matches(Some(b"bearer 0123456789abcdef")));
-        for wrong in [None, Some(&b""[..]), Some(b"Bearer"), Some(b"Bearer "), Some(b"Bearer 0123456789abcdeF"), Some(b"Basic 0123456789abcdef")] {
+        for wrong in [
+            None,
+            Some(&b""[..]),
+            Some(b"Bearer"),
+            Some(b"Bearer "),
+            Some(b"Bearer 0123456789abcdeF"),
+            Some(b"Basic 0123456789abcdef"),
+        ] {
             assert!(!token.matches(wrong), "{wrong:?}");
         }
     }

@@ -43,7 +43,10 @@ pub(super) fn plugin(name: &str, snapshot: &Snapshot, shown: &Shown) -> Option<V
             let description = live.plugin.description();
             map.insert("sdk".into(), json!(description.sdk));
             map.insert("routes".into(), Value::Array(routes_of(live)));
-            map.insert("models".into(), description.catalog.models().map(|model| json!({ "name": model.name, "table": model.table })).collect());
+            map.insert(
+                "models".into(),
+                description.catalog.models().map(|model| json!({ "name": model.name, "table": model.table })).collect(),
+            );
         }
     }
     Some(plugin)

@@ -53,10 +53,12 @@ impl Manifest {
         }
         manifest.description = root.text("description");
         if let Some(value) = root.get("mount") {
-            manifest.mount = value.text().map(|mount| check_mount(&mount).unwrap_or_else(|why| {
-                value.refuse(why);
-                mount
-            }));
+            manifest.mount = value.text().map(|mount| {
+                check_mount(&mount).unwrap_or_else(|why| {
+                    value.refuse(why);
+                    mount
+                })
+            });
         }
         if let Some(limits) = root.section("limits") {
             manifest.limits = LimitsTable::read(limits);

@@ -43,7 +43,9 @@ pub fn check_mount(mount: &str) -> Result<String, String> {
             return Err(format!("mount \"{mount}\" has an empty segment; write it with single slashes"));
         }
         if segment == "." || segment == ".." || !plain {
-            return Err(format!("mount \"{mount}\": \"{segment}\" is no plain segment (no dots alone, no braces, no spaces)"));
+            return Err(format!(
+                "mount \"{mount}\": \"{segment}\" is no plain segment (no dots alone, no braces, no spaces)"
+            ));
         }
     }
     Ok(trimmed.to_owned())
@@ -68,7 +70,11 @@ pub fn check_host(host: &str) -> Result<String, String> {
                 })
         }
     };
-    if good { Ok(lower) } else { Err(format!("\"{host}\" is not a host name; write it without port, as \"example.com\"")) }
+    if good {
+        Ok(lower)
+    } else {
+        Err(format!("\"{host}\" is not a host name; write it without port, as \"example.com\""))
+    }
 }
 
 #[cfg(test)]

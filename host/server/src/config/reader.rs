@@ -134,7 +134,9 @@ impl<'s, 'a> Value<'s, 'a> {
 
     pub fn table(&self) -> Option<Section<'s, 'a>> {
         match self.value {
-            DeValue::Table(table) => Some(Section { source: self.source, path: self.key.clone(), table, known: Vec::new() }),
+            DeValue::Table(table) => {
+                Some(Section { source: self.source, path: self.key.clone(), table, known: Vec::new() })
+            }
             _ => {
                 self.wrong_type("a table");
                 None
@@ -306,7 +308,9 @@ impl<'s, 'a> Section<'s, 'a> {
         match units::size(text) {
             Ok(size) if (least..=most).contains(&size) => Some(size),
             Ok(size) => {
-                value.refuse(format_args!("\"{text}\" ({size} bytes) is out of range; it may be {least} to {most} bytes"));
+                value.refuse(format_args!(
+                    "\"{text}\" ({size} bytes) is out of range; it may be {least} to {most} bytes"
+                ));
                 None
             }
             Err(why) => {

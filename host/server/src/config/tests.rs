@@ -61,7 +61,10 @@ config = { title = "A blog", page = 10, key = { env = "KEY" } }
 #[test]
 fn every_mistake_is_answered_with_line_key_and_way_out() {
     let cases = [
-        ("[server]\nlisen = \"127.0.0.1:1\"", "covet.toml:2: unknown key \"lisen\" in [server]; did you mean \"listen\"?"),
+        (
+            "[server]\nlisen = \"127.0.0.1:1\"",
+            "covet.toml:2: unknown key \"lisen\" in [server]; did you mean \"listen\"?",
+        ),
         ("[sever]\n", "covet.toml:1: unknown key \"sever\" at the top; did you mean \"server\"?"),
         (
             "[plugins.blog.limits]\n\ndeadlin = \"5s\"",
@@ -140,7 +143,8 @@ fn the_environments_token_wins() {
 
 #[test]
 fn a_manifest_is_read_and_its_mistakes_named() {
-    let manifest = Manifest::parse("name = \"blog\"\nversion = \"1.2.3\"\nmount = \"/b/\"\n[limits]\nmemory = \"1GiB\"").unwrap();
+    let manifest =
+        Manifest::parse("name = \"blog\"\nversion = \"1.2.3\"\nmount = \"/b/\"\n[limits]\nmemory = \"1GiB\"").unwrap();
     assert_eq!((manifest.name.as_str(), manifest.mount.as_deref()), ("blog", Some("/b")));
     let base = limits::defaults();
     assert_eq!(manifest.limits.wished(&base).memory, base.memory, "a wish never raises a limit");
@@ -156,10 +160,24 @@ fn every_key_is_documented() {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md")).unwrap();
     for line in include_str!("../config.rs").lines().chain(include_str!("limits.rs").lines()) {
         // Keys are the string literals of the readers' calls.
-        for call in [".text(\"", ".texts(\"", ".boolean(\"", ".path(\"", ".number(\"", ".duration(\"", ".size(\"", ".choice(\"", ".section(\"", ".get(\""] {
+        for call in [
+            ".text(\"",
+            ".texts(\"",
+            ".boolean(\"",
+            ".path(\"",
+            ".number(\"",
+            ".duration(\"",
+            ".size(\"",
+            ".choice(\"",
+            ".section(\"",
+            ".get(\"",
+        ] {
             for part in line.split(call).skip(1) {
                 let key = part.split('"').next().unwrap_or_default();
-                assert!(docs.contains(&format!("`{key}`")) || docs.contains(&format!("[{key}")), "docs/configuration.md does not say `{key}`");
+                assert!(
+                    docs.contains(&format!("`{key}`")) || docs.contains(&format!("[{key}")),
+                    "docs/configuration.md does not say `{key}`"
+                );
             }
         }
     }

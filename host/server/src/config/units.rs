@@ -17,8 +17,10 @@ fn split(text: &str) -> Option<(&str, &str)> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: &str = "write a number and a unit: \"250ms\", \"5s\", \"5m\", \"1h\", \"7d\"";
     let (number, unit) = split(text).ok_or_else(|| format!("\"{text}\" is not a duration; {UNITS}"))?;
-    let number: u64 =
-        number.replace('_', "").parse().map_err(|_| format!("\"{text}\" is not a whole number of anything; {UNITS}"))?;
+    let number: u64 = number
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("\"{text}\" is not a whole number of anything; {UNITS}"))?;
     let micros: u64 = match unit {
         "us" | "µs" => 1,
         "ms" => 1_000,
@@ -39,8 +41,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn size(text: &str) -> Result<u64, String> {
     const UNITS: &str = "write a number and a unit: \"64MiB\" (of 1,024) or \"10 MB\" (of 1,000)";
     let (number, unit) = split(text).ok_or_else(|| format!("\"{text}\" is not a size; {UNITS}"))?;
-    let number: u64 =
-        number.replace('_', "").parse().map_err(|_| format!("\"{text}\" is not a whole number of anything; {UNITS}"))?;
+    let number: u64 = number
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("\"{text}\" is not a whole number of anything; {UNITS}"))?;
     let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
         "b" => 1,
         "kb" => 1_000,

@@ -51,7 +51,9 @@ impl Content {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(ContentError::Broken(error.to_string())))),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(ContentError::Broken(error.to_string()))));
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers are dropped.
                     let Ok(data) = frame.into_data() else { continue };

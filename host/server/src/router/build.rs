@@ -39,7 +39,11 @@ pub struct RouteConflict {
 pub enum RouteError {
     Conflict(Box<RouteConflict>),
     /// The pattern is not one.
-    Pattern { plugin: String, path: String, reason: String },
+    Pattern {
+        plugin: String,
+        path: String,
+        reason: String,
+    },
 }
 
 impl RouteError {
@@ -61,7 +65,10 @@ impl fmt::Display for RouteError {
         let RouteConflict { method, path, plugin, owner, owner_path, owner_mount, host } = &**conflict;
         let host = host.as_ref().map(|host| format!(" on host {host}")).unwrap_or_default();
         if plugin == owner {
-            return write!(f, "route {method} {path} of {plugin} is declared twice (also as {owner_path}){host}; remove one");
+            return write!(
+                f,
+                "route {method} {path} of {plugin} is declared twice (also as {owner_path}){host}; remove one"
+            );
         }
         let other = if owner_path == path { String::new() } else { format!(" as {owner_path}") };
         write!(
@@ -90,11 +97,9 @@ impl Table {
                 let target = Target { plugin: narrow(index), route: narrow(number) };
                 for pattern in patterns(plugin.mount, &route.path) {
                     tree.insert(&pattern, route.method, target).map_err(|refused| match refused {
-                        Refused::Pattern(reason) => RouteError::Pattern {
-                            plugin: owner(plugin),
-                            path: pattern.clone(),
-                            reason,
-                        },
+                        Refused::Pattern(reason) => {
+                            RouteError::Pattern { plugin: owner(plugin), path: pattern.clone(), reason }
+                        }
                         Refused::Taken(by) => conflict(plugins, plugin, &pattern, route.method, by),
                     })?;
                 }
@@ -206,15 +211,8 @@ impl Tree {
 
     /// Fills in `allow`.
     fn finish(&mut self) {
-        const ORDER: [Method; METHODS] = [
-            Method::Get,
-            Method::Head,
-            Method::Post,
-            Method::Put,
-            Method::Patch,
-            Method::Delete,
-            Method::Options,
-        ];
+        const ORDER: [Method; METHODS] =
+            [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
         for leaf in &mut self.leaves {
             let names: Vec<&str> = ORDER
                 .into_iter()

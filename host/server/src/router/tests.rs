@@ -98,7 +98,13 @@ fn what_cannot_be_decoded_and_dot_segments_are_refused() {
 
 #[test]
 fn methods_decide_after_the_path_and_allow_names_them() {
-    let routes = vec![route(Method::Get, "/a"), route(Method::Post, "/a"), route(Method::Delete, "/{x}"), route(Method::Head, "/h"), route(Method::Get, "/h")];
+    let routes = vec![
+        route(Method::Get, "/a"),
+        route(Method::Post, "/a"),
+        route(Method::Delete, "/{x}"),
+        route(Method::Head, "/h"),
+        route(Method::Get, "/h"),
+    ];
     let table = Table::build(&[mounted("blog", "/", &routes)]).unwrap();
     let methods = table.find("", "/a").unwrap().unwrap().methods;
     assert_eq!(methods.allow, "GET, HEAD, POST, OPTIONS");
@@ -123,11 +129,9 @@ fn a_mounts_root_is_served_with_and_without_its_slash() {
 fn a_conflict_names_both_owners() {
     let routes = get(&["/posts/{id}"]);
     let other = get(&["/about", "/posts/{slug}"]);
-    let error = Table::build(&[
-        Mounted { generation: 7, ..mounted("shop", "/", &other) },
-        mounted("blog", "/", &routes),
-    ])
-    .unwrap_err();
+    let error =
+        Table::build(&[Mounted { generation: 7, ..mounted("shop", "/", &other) }, mounted("blog", "/", &routes)])
+            .unwrap_err();
     assert_eq!(
         error.to_string(),
         "route GET /posts/{id} of blog@3 is already served by shop@7 as /posts/{slug} (mount \"/\"); mount one of them elsewhere: `covet deploy --mount /somewhere`"

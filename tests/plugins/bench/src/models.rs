@@ -49,21 +49,27 @@ pub async fn seed(users: i64, authors: i64, posts: i64) -> Result<()> {
     if User::objects().exists().await? {
         return Ok(());
     }
-    let rows = (1..=users)
-        .map(|i| User { id: Id::unsaved(), username: format!("user-{i}"), email: format!("user-{i}@example.org"), age: 18 + i % 60 });
+    let rows = (1..=users).map(|i| User {
+        id: Id::unsaved(),
+        username: format!("user-{i}"),
+        email: format!("user-{i}@example.org"),
+        age: 18 + i % 60,
+    });
     User::objects().bulk_create(rows).await?;
-    let rows = (1..=authors)
-        .map(|i| Author { id: Id::unsaved(), name: format!("Author Number {i}"), email: format!("author-{i}@example.org") });
+    let rows = (1..=authors).map(|i| Author {
+        id: Id::unsaved(),
+        name: format!("Author Number {i}"),
+        email: format!("author-{i}@example.org"),
+    });
     Author::objects().bulk_create(rows).await?;
-    let rows = (0..posts)
-        .map(|i| Post {
-            id: Id::unsaved(),
-            title: format!("A title of the usual length, number {i}"),
-            author: ForeignKey::to(i % authors + 1),
-            published: i % 3 != 0,
-            views: i * 7,
-            created_at: DateTime::from_timestamp_micros(1_700_000_000_000_000 + i * 1_000_003).unwrap_or_default(),
-        });
+    let rows = (0..posts).map(|i| Post {
+        id: Id::unsaved(),
+        title: format!("A title of the usual length, number {i}"),
+        author: ForeignKey::to(i % authors + 1),
+        published: i % 3 != 0,
+        views: i * 7,
+        created_at: DateTime::from_timestamp_micros(1_700_000_000_000_000 + i * 1_000_003).unwrap_or_default(),
+    });
     Post::objects().bulk_create(rows).await?;
     Ok(())
 }

@@ -78,7 +78,8 @@ pub async fn run(work: &str, n: u64, batch: u64) -> Result<Vec<f64>> {
         "update" => {
             let keys = hits(n).await?;
             timed!(n, batch, |i| {
-                let changed = Hit::objects().filter(Hit::id().eq(keys[i as usize])).update(Hit::hits().set(i as i64 + 1)).await?;
+                let changed =
+                    Hit::objects().filter(Hit::id().eq(keys[i as usize])).update(Hit::hits().set(i as i64 + 1)).await?;
                 expect(changed as usize, 1)?
             })
         }
@@ -130,5 +131,9 @@ fn author_of(i: u64) -> Id<Author> {
 }
 
 fn expect(got: usize, want: usize) -> Result<usize> {
-    if got == want { Ok(got) } else { Err(Error::internal(format!("{got} rows, {want} expected: is the database seeded?"))) }
+    if got == want {
+        Ok(got)
+    } else {
+        Err(Error::internal(format!("{got} rows, {want} expected: is the database seeded?")))
+    }
 }

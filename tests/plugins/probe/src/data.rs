@@ -321,9 +321,11 @@ async fn book(title: String) -> Result<Json<(String, String)>> {
 #[get("/book-titles")]
 async fn book_titles() -> Result<Json<Vec<(String, String, Option<String>)>>> {
     let country = Book::author().then(Author::country()).to(Country::name());
-    let rows = Book::objects()
-        .order_by((Book::author().to(Author::name()), Book::title().desc()))
-        .values((Book::title(), Book::author().to(Author::name()), country));
+    let rows = Book::objects().order_by((Book::author().to(Author::name()), Book::title().desc())).values((
+        Book::title(),
+        Book::author().to(Author::name()),
+        country,
+    ));
     Ok(Json(rows.all().await?))
 }
 

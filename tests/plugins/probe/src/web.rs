@@ -156,8 +156,8 @@ async fn broken_off() -> Body {
 
 #[get("/events/{n}")]
 async fn events(n: u32) -> Sse {
-    let news = stream::iter(0..n)
-        .map(|i| Event::data(format!("line one of {i}\nline two")).event("tick").id(i.to_string()));
+    let news =
+        stream::iter(0..n).map(|i| Event::data(format!("line one of {i}\nline two")).event("tick").id(i.to_string()));
     Sse::new(stream::iter([Event::keep_alive()]).chain(news))
 }
 

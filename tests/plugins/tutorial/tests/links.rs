@@ -19,31 +19,17 @@ fn every_relative_link_of_the_book_leads_to_a_file() {
     let mut broken = Vec::new();
     for page in &pages {
         let text = fs::read_to_string(page).expect("a page is UTF-8");
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or_default();
             if file.is_empty() || file.contains("://") {
                 continue;
             }
             links += 1;
-            if !page
-                .parent()
-                .is_some_and(|folder| folder.join(file).exists())
-            {
+            if !page.parent().is_some_and(|folder| folder.join(file).exists()) {
                 broken.push(format!("{}: {target}", page.display()));
             }
         }
     }
-    assert!(
-        links > 20,
-        "only {links} links found: does the search work?"
-    );
-    assert!(
-        broken.is_empty(),
-        "these lead nowhere:\n{}",
-        broken.join("\n")
-    );
+    assert!(links > 20, "only {links} links found: does the search work?");
+    assert!(broken.is_empty(), "these lead nowhere:\n{}", broken.join("\n"));
 }
