@@ -81,6 +81,21 @@ found() {
     return 1
 }
 
+# "cargo:CRATE" by cargo, all else by apt.
+bring() {
+    case $1 in
+        cargo:*) say "cargo install ${1#cargo:}"; cargo install --quiet --locked "${1#cargo:}" </dev/null ;;
+        # shellcheck disable=SC2086
+        *) install_packages $1 ;;
+    esac
+}
+how() {
+    case $1 in
+        cargo:*) echo "cargo install --locked ${1#cargo:}" ;;
+        *) echo "as root: apt-get install --no-install-recommends $1" ;;
+    esac
+}
+
 programs() {
     local name for programs packages why
     while IFS='|' read -r name for programs packages why; do
@@ -88,13 +103,12 @@ programs() {
         name=$(trim "$name") for=$(trim "$for") programs=$(trim "$programs") packages=$(trim "$packages") why=$(trim "$why")
         [[ $goals == *" ${for%\?} "* ]] || continue
         found "$programs" && continue
-        # shellcheck disable=SC2086
-        if [ -n "$packages" ] && [ "${for%\?}" = "$for" ] && install_packages $packages && found "$programs"; then
+        if [ -n "$packages" ] && [ "${for%\?}" = "$for" ] && bring "$packages" && found "$programs"; then
             say "$name: installed ($packages)"
         elif [ "${for%\?}" != "$for" ]; then
             say "$name: not here, and not needed: $why"
         else
-            lacks "$name ($why)${packages:+: as root: apt-get install --no-install-recommends $packages}"
+            lacks "$name ($why)${packages:+: $(how "$packages")}"
         fi
     done <scripts/needs.txt
 }
@@ -108,6 +122,11 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
 host_toolchain() {
     local version
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; fi
+    # Debian's Rust for the guest target builds the host as well, where it is new enough.
+    # shellcheck disable=SC2086
+    if ! command -v cargo >/dev/null && [ "$(privilege)" != none ] && install_packages $GUEST_PACKAGES; then
+        say "Rust: installed from Debian's packages"
+    fi
     if ! command -v cargo >/dev/null; then
         lacks "Rust $MIN_RUST or newer: install rustup from https://rustup.rs, then open a new shell"
         return
@@ -155,8 +174,8 @@ guest_target() {
 mkdir -p "$(dirname "$RECORD")"
 guest=missing
 rustup_outcome=untried
-programs
 host_toolchain
+programs
 if command -v rustc >/dev/null || [ -x /usr/bin/rustc ]; then guest_target; fi
 printf 'guest=%s\nrustup=%s\n' $guest $rustup_outcome >"$RECORD"
 

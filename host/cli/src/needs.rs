@@ -14,7 +14,7 @@ pub struct Need {
     pub required: bool,
     /// Any one will do; a path may hold one `*` a component.
     pub programs: Vec<&'static str>,
-    /// Debian's packages; empty where Debian has none.
+    /// Debian's packages, or `cargo:CRATE`; empty where there is neither.
     pub packages: &'static str,
     pub why: &'static str,
 }
@@ -55,6 +55,8 @@ impl Need {
     pub fn way_out(&self) -> String {
         if self.packages.is_empty() {
             String::new()
+        } else if let Some(krate) = self.packages.strip_prefix("cargo:") {
+            format!("cargo install --locked {krate}")
         } else {
             format!("scripts/setup.sh {}, or: apt-get install --no-install-recommends {}", self.goal(), self.packages)
         }

@@ -27,7 +27,7 @@ pub struct EngineOptions {
     pub cache_dir: Option<PathBuf>,
     /// The largest `limits.memory` of any plugin. Default 1 GiB.
     pub max_memory: u64,
-    /// Worker threads that will run guests. Default: the number of cores.
+    /// Worker threads that will run guests: the pool has 16 instances or more for each. Default: the number of cores.
     pub workers: usize,
 }
 
@@ -86,7 +86,8 @@ impl Engine {
         if let Some(dir) = &options.cache_dir {
             crate::compile::prepare_dir(dir)?;
         }
-        let wanted = (options.memory_budget / TYPICAL_INSTANCE).clamp(INSTANCES.0, INSTANCES.1) as u32;
+        let fewest = (options.workers as u64 * 16).clamp(INSTANCES.0, INSTANCES.1);
+        let wanted = (options.memory_budget / TYPICAL_INSTANCE).clamp(fewest, INSTANCES.1) as u32;
         let (wasmtime, instances) = reserve(&options, wanted)?;
         let linker = imports::linker(&wasmtime).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
         let clock = Clock::start(&wasmtime)?;
@@ -204,8 +205,9 @@ fn pool(options: &EngineOptions, instances: u32) -> PoolingAllocationConfig {
         .table_elements(20_000)
         // The store's own limit is lower (see `memory`); this bounds what the pool prepares.
         .max_memory_size(usize::try_from(options.max_memory.min(4 << 30)).unwrap_or(usize::MAX))
-        // Slots that remember a module start it faster; each remembers up to `keep_resident` bytes of memory.
-        .max_unused_warm_slots(instances.min(256))
+        // Slots that remember a module start it faster. Each keeps that module mapped (about 1 MB of file) and up to
+        // `keep_resident` bytes of memory, also when its plugin is long gone: few, so that memory is flat after many swaps.
+        .max_unused_warm_slots(instances.min(32))
         // Dropped memories are given back to the kernel in batches: one system call for many.
         .decommit_batch_size(32)
         // What a fresh instance touches stays mapped and is reset by writing: cheaper than page faults. With the pagemap

@@ -1,5 +1,8 @@
 //! A request's way through the host: route, content, handler, response.
-#![expect(clippy::result_large_err, reason = "an early response is moved once, and boxing it would cost every refusal an allocation")]
+#![expect(
+    clippy::result_large_err,
+    reason = "an early response is moved once, and boxing it would cost every refusal an allocation"
+)]
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
@@ -346,5 +349,34 @@ impl Access {
     fn log(self, status: StatusCode, remote: &str) {
         let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(target: "access", method = %self.method, uri = %self.uri, status = status.as_u16(), micros, remote);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Size of what a function returns.
+    fn size<A, R>(_: impl FnOnce(A) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// hyper moves it, as a whole, into its place for every request.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let plugin = size(|(plugin, request): (&'static covet_runtime::Plugin, GuestRequest)| plugin.handle(request));
+        let route = size(|(front, request, connection): (&'static Front, Request<Incoming>, &'static Connection)| {
+            front.route(request, connection)
+        });
+        let whole =
+            size(|(front, request, connection): (&'static Rc<Front>, Request<Incoming>, &'static Rc<Connection>)| {
+                front.answer(request, connection)
+            });
+        println!(
+            "plugin {plugin} route {route} whole {whole} request {} response {}",
+            size_of::<Request<Incoming>>(),
+            size_of::<Response<Body>>()
+        );
+        assert!(whole < 2_048, "{whole} bytes, of which the plugin's are {plugin}");
     }
 }

@@ -85,7 +85,7 @@ struct Session {
 
 impl Session {
     fn run(mut self, events: &Receiver<Event>) {
-        self.live = self.from_the_last_run();
+        self.live = self.last_run();
         self.build();
         let mut building = true;
         let mut changed = false;
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// The generation that the host brought back up from its state, when there is one.
-    fn from_the_last_run(&self) -> Option<(u64, Vec<u8>)> {
+    fn last_run(&self) -> Option<(u64, Vec<u8>)> {
         let plugin = self.admin.get(&format!("/v1/plugins/{}", self.project.name)).ok()?;
         let generation = plugin["generation"].as_u64().filter(|_| plugin["serving"] == true)?;
         self.output.note(&format!("generation {generation} of the last run serves meanwhile"));
