@@ -16,7 +16,7 @@
 mod token;
 mod view;
 
-use std::{borrow::Cow, rc::Rc, sync::Arc, time::Duration};
+use std::{borrow::Cow, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{SinkExt, channel::mpsc};
@@ -55,13 +55,13 @@ impl Handler for Admin {
         self: &Rc<Self>,
         request: Request<Incoming>,
         connection: &Rc<Connection>,
-    ) -> impl Future<Output = Answer> + 'static {
+    ) -> impl Future<Output = Result<Answer, Infallible>> + 'static {
         let busy = Busy::new(connection);
         let admin = Rc::clone(self);
         async move {
             let mut answer = admin.serve(request).await;
             answer.body_mut().hold(busy);
-            answer
+            Ok(answer)
         }
     }
 }

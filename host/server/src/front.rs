@@ -4,7 +4,7 @@
     reason = "an early response is moved once, and boxing it would cost every refusal an allocation"
 )]
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc};
 
 use arc_swap::{ArcSwap, Cache};
 use bytes::Bytes;
@@ -78,7 +78,7 @@ impl Handler for Front {
         self: &Rc<Self>,
         request: Request<Incoming>,
         connection: &Rc<Connection>,
-    ) -> impl Future<Output = Response<Body>> + 'static {
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + 'static {
         let busy = Busy::new(connection);
         let (front, connection) = (Rc::clone(self), Rc::clone(connection));
         async move {
@@ -98,7 +98,7 @@ impl Handler for Front {
                 access.log(response.status(), &connection.remote);
             }
             response.body_mut().hold(busy);
-            response
+            Ok(response)
         }
     }
 
@@ -372,11 +372,7 @@ mod tests {
             size(|(front, request, connection): (&'static Rc<Front>, Request<Incoming>, &'static Rc<Connection>)| {
                 front.answer(request, connection)
             });
-        println!(
-            "plugin {plugin} route {route} whole {whole} request {} response {}",
-            size_of::<Request<Incoming>>(),
-            size_of::<Response<Body>>()
-        );
-        assert!(whole < 2_048, "{whole} bytes, of which the plugin's are {plugin}");
+        // The plugin's part is the runtime's business; what is around it must not grow.
+        assert!(whole - plugin < 1_280, "{whole} bytes: route {route}, of which the plugin's {plugin}");
     }
 }

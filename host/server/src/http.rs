@@ -19,7 +19,7 @@ mod preface;
 mod socket;
 pub(crate) mod worker;
 
-use std::{rc::Rc, time::Duration};
+use std::{convert::Infallible, rc::Rc, time::Duration};
 
 use hyper::{Request, Response, body::Incoming};
 
@@ -28,12 +28,12 @@ use crate::config::ServerConfig;
 
 /// Who answers the requests of a worker.
 pub(crate) trait Handler: 'static {
-    /// Answers one request.
+    /// Answers one request. The future goes to hyper as it is, which moves it as a whole: keep it small, wrap it in nothing.
     fn answer(
         self: &Rc<Self>,
         request: Request<Incoming>,
         connection: &Rc<Connection>,
-    ) -> impl Future<Output = Response<Body>> + 'static;
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + 'static;
 
     /// Called on the worker's thread every tick, one second at most apart.
     fn tick(&self) {}

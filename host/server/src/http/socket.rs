@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -45,20 +45,12 @@ impl Read for Socket {
             let _ = self.stream.inner().try_write(TOO_SLOW);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let before = buf.remaining();
-        // SAFETY: the cursor is only passed on; `unsafe` methods of it are not called here.
-        let read = {
-            let mut limited = hyper::rt::ReadBuf::uninit(unsafe { buf.as_mut() });
-            ready!(Pin::new(&mut self.stream).poll_read(cx, limited.unfilled()))?;
-            limited.filled().len()
-        };
-        // SAFETY: the stream filled that many bytes at the cursor's beginning.
-        unsafe { buf.advance(read) };
-        debug_assert!(read <= before);
-        if read > 0 {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            // Bytes, or the end: either way the client did something.
             self.connection.heard();
         }
-        Poll::Ready(Ok(()))
+        read
     }
 }
 

@@ -1,7 +1,6 @@
 //! A worker: one thread, one event loop, one listener, its connections.
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     io,
     pin::pin,
@@ -188,10 +187,7 @@ impl<H: Handler> Worker<H> {
         let Some((is_http2, ahead)) = preface::read(&stream, connection).await else { return };
         connection.multiplexed.set(is_http2);
         let socket = Socket::new(stream, Rc::clone(connection), ahead);
-        let service = service_fn(|request| {
-            let answer = self.handler.answer(request, connection);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
+        let service = service_fn(|request| self.handler.answer(request, connection));
         // The same for both protocols, which share no trait.
         macro_rules! drive {
             ($http:expr) => {{
@@ -212,10 +208,7 @@ impl<H: Handler> Worker<H> {
             }};
         }
         let ended = if is_http2 {
-            let service = service_fn(|request| {
-                let answer = self.handler.answer(request, connection);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
+            let service = service_fn(|request| self.handler.answer(request, connection));
             drive!(self.http2.serve_connection(socket, service))
         } else {
             drive!(self.http1.serve_connection(socket, service))

@@ -27,8 +27,7 @@ pub fn host(tune: impl FnOnce(&mut Config)) -> Host {
 }
 
 pub fn config(state: &std::path::Path, tune: impl FnOnce(&mut Config)) -> Config {
-    let mut config = Config::default();
-    config.state = state.join("state");
+    let mut config = Config { state: state.join("state"), ..Config::default() };
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.admin.listen = "127.0.0.1:0".parse().unwrap();
     config.admin.token = Some(Secret(TOKEN.to_owned()));
