@@ -16,7 +16,7 @@
 //! - Slashes are not collapsed: a path with an empty segment before its end is served by nobody.
 //!
 //! matchit, which we would rather have used, refuses a parameter beside a rest (`/{id}`, `/{*rest}`), does not match an
-//! empty rest, and compares encoded text; see `docs/decisions/020-router.md`.
+//! empty rest, and compares encoded text; see `docs/decisions/005-router.md`.
 //!
 //! # Cost
 //!

@@ -4,7 +4,7 @@
 //! other (10 to 20 µs in a virtual machine, 50 and more when the other sleeps); on one CPU it is a context switch (2 µs), and
 //! the asking thread has nothing to do but wait anyway. So a caller that wakes an idle writer calls it to its own CPU first.
 //! Measured, one durable insert × plain rusqlite, real-time priority on a busy machine of 2 CPUs: up to 1.8 without it, 1.25
-//! with it, 1.1 where the asking threads are pinned to their CPUs, so that the answer needs no interrupt either.
+//! with it.
 //!
 //! The writer leaves again as soon as it has more to do than short units one by one: a group, or a long statement. Then it
 //! should run beside its callers, wherever the scheduler wants it. Linux only; elsewhere nothing happens.

@@ -187,7 +187,7 @@ fn a_path_of_many_segments_and_a_table_of_twins_stay_cheap() {
 fn matchit_refuses_what_our_rules_allow() {
     let mut tree = matchit::Router::new();
     tree.insert("/{id}", 0).unwrap();
-    assert!(tree.insert("/{*rest}", 1).is_err(), "matchit learned it: use it again, see docs/decisions/020-router.md");
+    assert!(tree.insert("/{*rest}", 1).is_err(), "matchit learned it: use it again, see docs/decisions/005-router.md");
 }
 
 /// Rank of a fit, smaller is better, segment by segment; none where the pattern does not fit.
