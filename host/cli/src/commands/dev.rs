@@ -33,7 +33,9 @@ enum Event {
 
 pub fn run(args: &Dev, output: Output) -> Result<()> {
     let project = Project::find(&args.path)?;
-    let settings = host::settings(args.config.as_deref(), &args.host)?;
+    let mut settings = host::settings(args.config.as_deref(), &args.host)?;
+    // Who develops wants to see in the browser what went wrong.
+    settings.config.server.expose_errors = true;
     host::log_to_stderr(settings.config.log.format);
     let token = settings.config.admin.token.clone();
     let state = settings.state.clone();
