@@ -3,6 +3,8 @@
 /// The custom section that carries `plugin.toml`, byte for byte.
 pub use covet_server::config::MANIFEST_SECTION;
 
+pub use covet_server::component::section;
+
 const MAGIC: &[u8] = b"\0asm";
 /// Version 13, layer 1: a component, not a core module (component model binary format, "preamble").
 const COMPONENT: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
@@ -24,36 +26,6 @@ pub fn append_section(component: &mut Vec<u8>, name: &str, data: &[u8]) {
     component.push(0);
     leb128(component, body.len());
     component.extend_from_slice(&body);
-}
-
-/// The data of the last custom section called `name` at the top of a component; none when there is none or the file is broken.
-pub fn section<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut rest = component.get(8..)?;
-    let mut found = None;
-    while let Some((&id, after)) = rest.split_first() {
-        let (size, after) = read_leb128(after)?;
-        let body = after.get(..size)?;
-        rest = after.get(size..)?;
-        if id == 0 {
-            let (length, named) = read_leb128(body)?;
-            if named.get(..length)? == name.as_bytes() {
-                found = named.get(length..);
-            }
-        }
-    }
-    found
-}
-
-/// A u32 in LEB128, and what follows it.
-fn read_leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0usize;
-    for (at, &byte) in bytes.iter().take(5).enumerate() {
-        value |= usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
 }
 
 fn leb128(out: &mut Vec<u8>, mut value: usize) {

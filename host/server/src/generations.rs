@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 
 pub use self::error::DeployError;
 use crate::{
+    component::section,
     config::{Config, MANIFEST_SECTION, MAX_MANIFEST, Manifest, PluginConfig, check_host, check_mount, check_name},
     logs::Logs,
     snapshot::{Live, Snapshot},
@@ -346,37 +347,6 @@ fn manifest(wasm: &[u8]) -> Result<Option<Manifest>, DeployError> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| DeployError::Manifest("it is not UTF-8".to_owned()))?;
     Manifest::parse(text).map(Some).map_err(|error| DeployError::Manifest(error.to_string()))
-}
-
-/// The contents of the last custom section `name` at the top of a component (Binary.md: id 0, size, name, bytes).
-fn section<'w>(wasm: &'w [u8], name: &str) -> Option<&'w [u8]> {
-    let mut rest = wasm.get(8..)?;
-    let mut found = None;
-    while let Some((id, after)) = rest.split_first() {
-        let (size, after) = leb(after)?;
-        let (contents, next) = after.split_at_checked(size)?;
-        if *id == 0 {
-            let (length, contents) = leb(contents)?;
-            let (given, bytes) = contents.split_at_checked(length)?;
-            if given == name.as_bytes() {
-                found = Some(bytes);
-            }
-        }
-        rest = next;
-    }
-    found
-}
-
-/// An unsigned LEB128 of at most 32 bits.
-fn leb(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0u64;
-    for (n, byte) in bytes.iter().enumerate().take(5) {
-        value |= u64::from(byte & 0x7f) << (7 * n);
-        if byte & 0x80 == 0 {
-            return Some((usize::try_from(value).ok()?, bytes.get(n + 1..)?));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

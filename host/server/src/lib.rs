@@ -8,6 +8,7 @@
 //! no input panics it.
 
 mod admin;
+pub mod component;
 pub mod config;
 mod front;
 mod generations;
