@@ -26,6 +26,6 @@ pub use decimal::{
 pub use error::DbError;
 pub use introspection::{Column, ForeignKey, Index, Introspection, Table};
 pub use sqlite::{Sqlite, SqliteOptions, SqliteStats};
-pub use statement::{Access, Group, Statement};
+pub use statement::{Access, Group, Param, Statement};
 pub use value::{Kind, Value};
 pub use work::{InsertKey, Work};

@@ -42,6 +42,29 @@ impl Group {
     }
 }
 
+/// What one placeholder takes. Databases that type their parameters need it where the value is null or a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Param {
+    /// The kind of the value, or of each value of the list.
+    pub kind: Kind,
+    /// Bound as a list: [`crate::Value::List`].
+    pub list: bool,
+}
+
+impl Param {
+    /// One value.
+    #[must_use]
+    pub const fn one(kind: Kind) -> Self {
+        Self { kind, list: false }
+    }
+
+    /// A list of values.
+    #[must_use]
+    pub const fn list(kind: Kind) -> Self {
+        Self { kind, list: true }
+    }
+}
+
 /// SQL text with the kinds of its columns. Clones share one identity, by which connections find their prepared form
 /// without looking at the text: make one per plan, not one per call.
 #[derive(Clone)]
@@ -50,6 +73,7 @@ pub struct Statement(Arc<Inner>);
 struct Inner {
     id: u64,
     sql: String,
+    params: Vec<Param>,
     columns: Vec<Group>,
     access: Access,
     width: usize,
@@ -63,16 +87,29 @@ impl Statement {
     /// A statement of `sql` whose rows are laid out as `columns`. Nothing is prepared yet.
     #[must_use]
     pub fn new(sql: impl Into<String>, columns: Vec<Group>, access: Access) -> Self {
+        Self::typed(sql, Vec::new(), columns, access)
+    }
+
+    /// As [`new`](Self::new), with what each placeholder takes, in their order. SQLite does not look at it; PostgreSQL and
+    /// MySQL bind by it, and refuse a call whose values do not match it.
+    #[must_use]
+    pub fn typed(sql: impl Into<String>, params: Vec<Param>, columns: Vec<Group>, access: Access) -> Self {
         let width = columns.iter().map(|group| group.kinds.len()).sum();
         let items = columns.iter().map(|group| if group.nested { 1 } else { group.kinds.len() as u64 }).sum();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, sql: sql.into(), columns, access, width, items }))
+        Self(Arc::new(Inner { id, sql: sql.into(), params, columns, access, width, items }))
     }
 
     /// The SQL text.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.0.sql
+    }
+
+    /// What each placeholder takes, in their order.
+    #[must_use]
+    pub fn params(&self) -> &[Param] {
+        &self.0.params
     }
 
     /// The layout of a row.
