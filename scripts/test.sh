@@ -18,5 +18,8 @@ fi
 for manifest in examples/*/plugin.toml tests/plugins/*/plugin.toml; do
     "${CARGO_TARGET_DIR:-target}/debug/covet" build "$(dirname "$manifest")"
 done
-"${run[@]}" "$@"
+# One PostgreSQL, MariaDB and Redis for the whole run. Where only some tests run, those that need one start it themselves.
+servers=()
+[ $# -gt 0 ] || servers=("${CARGO_TARGET_DIR:-target}/debug/covet-test-servers" run)
+"${servers[@]}" "${run[@]}" "$@"
 [ $# -gt 0 ] || cargo test --workspace --doc
