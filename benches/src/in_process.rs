@@ -135,6 +135,7 @@ impl Inside {
         let plugin =
             Plugin::load(&engine, "bench", 1, guest::plugin()?, services, limits).await.map_err(|e| anyhow!("{e}"))?;
         let tables = covet_orm::ddl::reconcile(
+            covet_orm::Dialect::Sqlite,
             &plugin.description().catalog,
             &database.introspect().map_err(|e| anyhow!("{e}"))?,
         )

@@ -13,6 +13,8 @@ use covet_db::Value;
 use crate::SchemaError;
 use crate::schema::{Field, Model};
 
+pub(crate) use keys::shortened;
+
 pub use check::{
     MAX_DEFAULT, MAX_ENUM_VALUE, MAX_ENUM_VALUES, MAX_FIELDS, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_MODELS, MAX_NAME,
     MAX_VARCHAR,

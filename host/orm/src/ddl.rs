@@ -1,20 +1,26 @@
 //! Tables as the models want them: DDL for what is missing, and what is wrong with what is there.
 //!
 //! Nothing here alters a table that exists. A table that doesn't fit its model is an error that names column and model and
-//! says what to do; changing it is for migrations. SQLite's forms of storage: `docs/decisions/002-sqlite-storage.md`.
+//! says what to do; changing it is for migrations. What each database stores for each kind: `docs/decisions/002-sqlite-storage.md`
+//! and `docs/decisions/006-server-storage.md`; in code, `Forms`, one module a dialect.
 
 mod compare;
 mod create;
+mod forms;
+mod limits;
+mod literal;
+mod mysql;
+mod postgres;
+mod sqlite;
 
 use std::fmt;
 
 use covet_db::Introspection;
 
-use crate::Catalog;
+use crate::schema::Field;
+use crate::{Catalog, Dialect};
 
-pub use create::declared_type;
-
-/// One way in which a table doesn't fit its model.
+/// One way in which a table doesn't fit its model, or a model doesn't fit the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaMismatch {
     pub table: String,
@@ -38,22 +44,35 @@ impl fmt::Display for SchemaMismatch {
 impl std::error::Error for SchemaMismatch {}
 
 /// Compares the models with the tables there are. Answers with the DDL that creates missing tables and indexes, in an order
-/// in which each table comes after those it points to, as far as there is one (SQLite also takes it otherwise).
+/// in which each table comes after those it points to; where models point at each other, the last reference is added at the
+/// end.
 ///
 /// # Errors
 /// Every mismatch found; then nothing should be created.
-pub fn reconcile(catalog: &Catalog, existing: &Introspection) -> Result<Vec<String>, Vec<SchemaMismatch>> {
-    let mut statements = Vec::new();
+pub fn reconcile(
+    dialect: Dialect,
+    catalog: &Catalog,
+    existing: &Introspection,
+) -> Result<Vec<String>, Vec<SchemaMismatch>> {
+    let forms = dialect.forms();
+    let mut made = create::Made::default();
     let mut mismatches = Vec::new();
-    for entry in catalog.creation_order().into_iter().filter_map(|index| catalog.entry(index)) {
+    for index in catalog.creation_order() {
+        let Some(entry) = catalog.entry(index) else {
+            continue;
+        };
         match existing.table(&entry.model.table) {
             None => {
-                statements.push(create::table(catalog, entry));
-                statements
-                    .extend(entry.keys.iter().filter(|key| !key.name.is_empty()).map(|key| create::index(entry, key)));
+                limits::check(forms, entry, &mut mismatches);
+                create::table(forms, catalog, index, existing, &mut made);
             }
-            Some(table) => compare::table(catalog, entry, table, &mut statements, &mut mismatches),
+            Some(table) => compare::table(forms, catalog, entry, table, &mut made.statements, &mut mismatches),
         }
     }
-    if mismatches.is_empty() { Ok(statements) } else { Err(mismatches) }
+    if mismatches.is_empty() { Ok(made.into_statements()) } else { Err(mismatches) }
+}
+
+/// The declared type of a field's column.
+pub fn declared_type(dialect: Dialect, field: &Field) -> String {
+    dialect.forms().column_type(field)
 }

@@ -1,12 +1,17 @@
 //! What the three databases say differently. Planning speaks of lookups; a dialect has the words for them.
 //!
-//! Everything common to SQL goes through sea-query's one AST. What is not, stands behind `Words`, one module a dialect.
+//! Everything common to SQL goes through sea-query's one AST. What is not, stands behind `Words`, one module a dialect. A word
+//! means the same in each: cases fold by Unicode, texts compare by their bytes, parts of dates are those of UTC, and a number
+//! that outgrows its column is an error, never another number. Where a database can't quite, its module says so.
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
-use sea_query::{DeleteStatement, Expr, InsertStatement, SelectStatement, UpdateStatement, Values};
+use covet_db::Kind as Stored;
+use sea_query::{DeleteStatement, Expr, NullOrdering, SelectStatement, UpdateStatement, Values};
 
-use crate::QueryError;
+use crate::bind::Code;
 use crate::schema::Kind;
 use crate::shape::Lookup;
 
@@ -19,44 +24,86 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// # Errors
-    /// `BadQuery` for a dialect that this build has no words for.
-    pub(crate) fn words(self) -> Result<&'static dyn Words, QueryError> {
+    /// Its name as people write it.
+    pub fn label(self) -> &'static str {
         match self {
-            Dialect::Sqlite => Ok(&sqlite::Sqlite),
-            Dialect::Postgres | Dialect::MySql => {
-                Err(QueryError::bad(format!("{self:?} is not among the databases of this build: use SQLite")))
-            }
+            Dialect::Sqlite => "SQLite",
+            Dialect::Postgres => "PostgreSQL",
+            Dialect::MySql => "MySQL",
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static dyn Words {
+        match self {
+            Dialect::Sqlite => &sqlite::Sqlite,
+            Dialect::Postgres => &postgres::Postgres,
+            Dialect::MySql => &mysql::MySql,
         }
     }
 }
 
+/// Makes a placeholder that `Code` fills from the comparison's parameter; each call makes one more.
+pub(crate) type Fill<'a> = dyn FnMut(Code) -> Expr + 'a;
+
+/// An insert of rows that give the same columns.
+pub(crate) struct Insertion<'a> {
+    pub table: &'a str,
+    /// Each column with the kind of its placeholder, in the order of the placeholders.
+    pub columns: &'a [(&'a str, Stored)],
+    /// The primary key's column.
+    pub key: &'a str,
+    /// Rows that a unique constraint refuses are left out.
+    pub ignore_conflicts: bool,
+    /// As [`covet_db::Work::Insert`] takes it; else one row.
+    pub many: bool,
+}
+
 /// The words of one dialect. Placeholders within are sea-query values, numbered by slot.
 pub(crate) trait Words: Sync {
+    fn dialect(&self) -> Dialect;
+
     fn select(&self, statement: &SelectStatement) -> (String, Values);
-    fn insert(&self, statement: &InsertStatement) -> (String, Values);
     fn update(&self, statement: &UpdateStatement) -> (String, Values);
     fn delete(&self, statement: &DeleteStatement) -> (String, Values);
+    /// Placeholders in the order of the columns.
+    fn insert(&self, insertion: &Insertion<'_>) -> String;
 
     /// Whether `OFFSET` needs a `LIMIT` before it; then the number that means none.
     fn no_limit(&self) -> Option<i64>;
-    /// Equality that holds between nulls and is never null itself.
-    fn same(&self, left: Expr, right: Expr) -> Expr;
-    /// Membership in a list bound to one placeholder.
-    fn member(&self, left: Expr, list: Expr) -> Expr;
-    /// `needle` is bound as text; for `folded` it is lower case already.
+    /// What an ordering must say so that nulls come first ascending and last descending; none where that is so anyway.
+    fn nulls(&self, descending: bool) -> Option<NullOrdering>;
+    /// Makes a query of a table's keys fit to stand in an update or delete of that table.
+    fn apart(&self, keys: SelectStatement, key: &str) -> SelectStatement;
+
+    /// Equality that holds between nulls. With `total` it is never null itself, and an index need not serve it.
+    fn same(&self, left: Expr, code: Code, fill: &mut Fill<'_>, total: bool) -> Expr;
+    /// Membership in a list bound to one placeholder. With `total` it is null only where `left` is, also for an empty list.
+    fn member(&self, left: Expr, list: Expr, total: bool) -> Expr;
+    /// `needle` is bound as text; for `folded` it is folded already.
     fn contains(&self, text: Expr, needle: Expr, folded: bool) -> Expr;
-    /// Begins with `needle`, any case; the needle is lower case already.
+    /// Begins with the parameter, in such words that an index serves.
+    fn begins(&self, text: Expr, fill: &mut Fill<'_>) -> Expr;
+    /// Begins with `needle`, any case; the needle is folded already.
     fn begins_folded(&self, text: Expr, needle: Expr) -> Expr;
-    /// `needle` occurs twice, in this order, bound as bytes.
+    /// `needle` occurs twice, in this order.
     fn ends(&self, text: Expr, needle: Expr, again: Expr, folded: bool) -> Expr;
-    /// Equal in lower case.
+    /// Equal, any case; the needle is folded already.
     fn same_folded(&self, text: Expr, needle: Expr) -> Expr;
     /// `(?i)` stands in the pattern where any case matches.
     fn matches(&self, text: Expr, pattern: Expr) -> Expr;
-    /// A part of a date or time in UTC. Only of kinds that have it.
+    /// A part of a date or time in UTC, 64 bits. Only of kinds that have it.
     fn part(&self, kind: &Kind, part: Lookup, moment: Expr) -> Expr;
-    /// A decimal's product with a decimal of the same scale, rounded half away from zero; past 64 bits it must fail the
-    /// column's check. `factor` occurs once a call of the closure.
-    fn decimal_product(&self, column: Expr, factor: &mut dyn FnMut() -> Expr, scale: u8) -> Expr;
+
+    /// A number, moment or duration plus (or minus) an operand of [`Code::Delta`]; past what the column holds it must fail.
+    /// `operand` occurs once a call of the closure.
+    fn sum(&self, kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr;
+    /// A number or duration times such an operand; a decimal's product is rounded half away from zero. Past what the column
+    /// holds it must fail.
+    fn product(&self, kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr;
+}
+
+/// Names between a dialect's quotes; the catalog lets only plain identifiers in.
+fn listed<'a>(names: impl Iterator<Item = &'a str>, quote: char) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("{quote}{name}{quote}")).collect();
+    quoted.join(", ")
 }

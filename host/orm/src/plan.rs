@@ -92,7 +92,7 @@ impl Read {
 /// # Errors
 /// `BadQuery` when the shape doesn't fit the models, `TooLarge` past a limit; each says what to write instead.
 pub fn plan(catalog: &Catalog, dialect: Dialect, shape: &Shape) -> Result<Plan, QueryError> {
-    let words = dialect.words()?;
+    let words = dialect.words();
     let Some(root) = catalog.index_of(&shape.model) else {
         return Err(QueryError::bad(format!(
             "model {:?} is not in this plugin: add it to `models`",

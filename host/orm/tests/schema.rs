@@ -7,7 +7,7 @@ use common::*;
 use covet_db::{Introspection, Sqlite, SqliteOptions};
 use covet_orm::schema::{DecimalSpec, Field, Index, Kind, Model, OnDelete};
 use covet_orm::shape::Operation;
-use covet_orm::{Catalog, ddl};
+use covet_orm::{Catalog, Dialect, ddl};
 
 fn refused(models: Vec<Model>) -> String {
     Catalog::new(models).unwrap_err().to_string()
@@ -91,7 +91,7 @@ async fn created(models: Vec<Model>) -> (Sqlite, tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
     let catalog = Catalog::new(models).unwrap();
-    let statements = ddl::reconcile(&catalog, &sqlite.introspect().unwrap()).unwrap();
+    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
     sqlite.execute_batch(statements).await.unwrap();
     (sqlite, folder, catalog)
 }
@@ -99,7 +99,7 @@ async fn created(models: Vec<Model>) -> (Sqlite, tempfile::TempDir, Catalog) {
 #[test]
 fn tables_read_as_one_would_write_them() {
     let catalog = Catalog::new(blog()).unwrap();
-    let statements = ddl::reconcile(&catalog, &Introspection::default()).unwrap();
+    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &Introspection::default()).unwrap();
     let expected = [
         "CREATE TABLE \"countries\" (\n  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,\n  \"name\" VARCHAR(60) NOT NULL UNIQUE\n)",
         concat!(
@@ -134,7 +134,7 @@ fn tables_read_as_one_would_write_them() {
 #[tokio::test]
 async fn what_was_created_fits_and_needs_nothing_more() {
     let (sqlite, _folder, catalog) = created(blog()).await;
-    assert_eq!(ddl::reconcile(&catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
     // Every kind, with a default each, in a table that points to itself.
     let kinds: Vec<(Kind, Item)> = vec![
         (Kind::Boolean, true.into()),
@@ -167,7 +167,7 @@ async fn what_was_created_fits_and_needs_nothing_more() {
     );
     let models = vec![model("Thing", "things", fields)];
     let (sqlite, _folder, catalog) = created(models.clone()).await;
-    assert_eq!(ddl::reconcile(&catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
     // The stored defaults are what the kinds' own decoders read.
     let blog = Blog::of(models).await;
     blog.run("Thing", insert(&[]), vec![]).await;
@@ -195,7 +195,7 @@ async fn models_that_point_at_each_other_are_created() {
         ),
     ];
     let (sqlite, _folder, catalog) = created(models).await;
-    assert_eq!(ddl::reconcile(&catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
     let mut order = catalog.creation_order();
     order.sort_unstable();
     assert_eq!(order, vec![0, 1, 2]);
@@ -283,7 +283,7 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     for (columns, models, column, what, way_out) in cases {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({key}{columns})")]).await.unwrap();
-        let found = ddl::reconcile(&Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
+        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
         let Err(mismatches) = found else { panic!("{columns}: nothing found") };
         assert_eq!(mismatches.len(), 1, "{columns}: {mismatches:?}");
         let one = &mismatches[0];
@@ -303,7 +303,7 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     ] {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({columns})")]).await.unwrap();
-        let found = ddl::reconcile(&Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
+        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
         assert!(found.as_ref().is_err_and(|all| all.iter().any(|one| one.to_string().contains(what))), "{found:?}");
     }
 }
@@ -318,8 +318,8 @@ async fn columns_more_than_the_model_has_and_missing_indexes_are_no_mismatch() {
         ..model("Thing", "things", vec![id(), field("a", Kind::Varchar(200))])
     }];
     let catalog = Catalog::new(models).unwrap();
-    let statements = ddl::reconcile(&catalog, &sqlite.introspect().unwrap()).unwrap();
+    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
     assert_eq!(statements, vec!["CREATE INDEX \"idx_things_a_desc_id\" ON \"things\" (\"a\" DESC, \"id\")"]);
     sqlite.execute_batch(statements).await.unwrap();
-    assert_eq!(ddl::reconcile(&catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
 }

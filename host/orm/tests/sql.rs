@@ -74,7 +74,7 @@ async fn statements_read_as_one_would_write_them() {
             Operation::Exists(vec![is("views", Lookup::In, 0), Node::Negate]),
             r#"SELECT EXISTS(SELECT 1 FROM "posts" AS "t0" WHERE NOT ("t0"."views" IN rarray(?)) LIMIT 1)"#.to_owned(),
         ),
-        ("Country", Operation::Insert(create()), r#"INSERT INTO "countries" ("name") VALUES (?) ON CONFLICT  DO NOTHING"#.to_owned()),
+        ("Country", Operation::Insert(create()), r#"INSERT INTO "countries" ("name") VALUES (?) ON CONFLICT DO NOTHING"#.to_owned()),
         (
             "Post",
             update(by_slug(), vec![change("views", Change::Add, 1), change("editor", Change::Set, 2)]),

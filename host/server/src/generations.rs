@@ -326,7 +326,7 @@ impl Generations {
             .await
             .map_err(|error| DeployError::State(std::io::Error::other(error)))?
             .map_err(DeployError::Tables)?;
-        covet_orm::ddl::reconcile(&catalog, &existing).map_err(DeployError::Mismatch)
+        covet_orm::ddl::reconcile(covet_orm::Dialect::Sqlite, &catalog, &existing).map_err(DeployError::Mismatch)
     }
 }
 

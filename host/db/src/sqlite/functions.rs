@@ -1,7 +1,8 @@
 //! SQL functions that every connection has besides SQLite's own.
 //!
 //! - `text REGEXP pattern`: the `regex` crate's syntax (`(?i)` for any case), linear time on hostile patterns;
-//! - `covet_lower(text)`: lower case by Unicode; SQLite's own `lower` and `LIKE` know ASCII only.
+//! - `covet_lower(text)`: lower case by Unicode, letter by letter and with one sigma (`ς` becomes `σ`), so that a part of a
+//!   text is also a part of its lower case; SQLite's own `lower` and `LIKE` know ASCII only.
 //!
 //! Neither may stand in an index or a constraint: other programs that open the file lack them.
 
@@ -81,11 +82,15 @@ fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
 fn lower(context: &mut Context<'_>) -> rusqlite::Result<Option<String>> {
     Ok(match context.get_raw(0) {
         ValueRef::Null => None,
-        ValueRef::Text(text) => Some(text_of(text)?.to_lowercase()),
+        ValueRef::Text(text) => Some(lower_case(text_of(text)?)),
         ValueRef::Integer(value) => Some(value.to_string()),
         ValueRef::Real(value) => Some(value.to_string()),
         ValueRef::Blob(_) => return Err(function_error("covet_lower: binary values have no case")),
     })
+}
+
+fn lower_case(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
 }
 
 fn text_of(bytes: &[u8]) -> rusqlite::Result<&str> {

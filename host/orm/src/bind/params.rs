@@ -1,12 +1,12 @@
 //! The parameter array of a call, dealt out to the placeholders of a statement.
 
-use covet_db::Value;
+use covet_db::{Kind as Stored, Param, Value};
 use minicbor::decode::Decoder;
 
 use super::compare;
 use super::value::{self, Code, Refusal};
-use crate::QueryError;
 use crate::schema::Kind;
+use crate::{Dialect, QueryError};
 
 /// Most parameters of one call (rows of a bulk insert are counted apart).
 const MAX_PARAMS: u64 = 32_000;
@@ -25,17 +25,46 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn fill(&self, decoder: &mut Decoder<'_>) -> Result<Value, QueryError> {
+    fn fill(&self, dialect: Dialect, decoder: &mut Decoder<'_>) -> Result<Value, QueryError> {
         if value::is_null(decoder) {
             decoder.set_position(decoder.position() + 1);
             return if self.nullable { Ok(Value::Null) } else { Err(self.null_refused()) };
         }
-        self.convert(decoder).map_err(|refusal| self.refused(refusal))
+        let value = self.convert(dialect, decoder).map_err(|refusal| self.refused(refusal))?;
+        if dialect == Dialect::Postgres {
+            held_by_postgres(&value).map_err(|refusal| self.refused(refusal))?;
+        }
+        Ok(value)
+    }
+
+    /// What the placeholder takes.
+    fn takes(&self, dialect: Dialect) -> Param {
+        let kind = self.kind.storage();
+        match &self.code {
+            Code::List => Param::list(kind),
+            Code::Needle { bytes, .. } => {
+                Param::one(if needs_bytes(dialect, *bytes) { Stored::Bytes } else { Stored::Text })
+            }
+            Code::Pattern { .. } | Code::PrefixLow | Code::PrefixHigh | Code::PrefixPattern => Param::one(Stored::Text),
+            Code::Flag => Param::one(Stored::Bool),
+            Code::Part | Code::Rows { .. } => Param::one(Stored::Int),
+            // What is added to a moment is no moment.
+            Code::Delta => Param::one(match kind {
+                Stored::Timestamp if dialect == Dialect::Postgres => Stored::Duration,
+                Stored::Timestamp | Stored::Date => Stored::Int,
+                other => other,
+            }),
+            Code::Factor => Param::one(if kind == Stored::Duration { Stored::Int } else { kind }),
+            Code::Constant(Value::Bool(_)) => Param::one(Stored::Bool),
+            Code::Constant(Value::Text(_)) => Param::one(Stored::Text),
+            Code::Constant(_) => Param::one(Stored::Int),
+            Code::Store | Code::Compare(_) | Code::Bound { .. } | Code::YearLow | Code::YearHigh => Param::one(kind),
+        }
     }
 
     fn null_refused(&self) -> QueryError {
         let way_out = match self.code {
-            Code::Store | Code::Delta => "must not be null",
+            Code::Store | Code::Delta | Code::Factor => "must not be null",
             Code::Compare(_) => "must not be null here: null is neither equal to nor beyond anything, use isnull",
             _ => "must not be null here",
         };
@@ -51,18 +80,21 @@ impl Slot {
         }
     }
 
-    fn convert(&self, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
+    fn convert(&self, dialect: Dialect, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
         match &self.code {
             Code::Store => value::store(&self.kind, decoder),
-            Code::Compare(rounding) => {
-                Ok(compare::compare(&self.kind, *rounding, decoder)?.unwrap_or_else(|| compare::unmatched(&self.kind)))
-            }
-            Code::List => compare::list(&self.kind, decoder),
-            Code::Bound { second } => compare::bound(&self.kind, *second, decoder),
+            Code::Compare(rounding) => Ok(compare::compare(dialect, &self.kind, *rounding, decoder)?
+                .unwrap_or_else(|| compare::unmatched(dialect, &self.kind))),
+            Code::List => compare::list(dialect, &self.kind, decoder),
+            Code::Bound { second } => compare::bound(dialect, &self.kind, *second, decoder),
             Code::Needle { folded, bytes } => {
                 let text = compare::needle(decoder)?;
-                let text = if *folded || self.kind == Kind::Email { text.to_lowercase() } else { text.to_owned() };
-                Ok(if *bytes { Value::Bytes(text.into_bytes()) } else { Value::Text(text) })
+                let text = match (folded, &self.kind) {
+                    (true, _) => fold(text),
+                    (false, Kind::Email) => text.to_lowercase(),
+                    _ => text.to_owned(),
+                };
+                Ok(if needs_bytes(dialect, *bytes) { Value::Bytes(text.into_bytes()) } else { Value::Text(text) })
             }
             Code::Pattern { folded } => compare::pattern(*folded, decoder),
             Code::PrefixLow => {
@@ -77,11 +109,16 @@ impl Slot {
                     compare::after_prefix(prefix)
                 })
             }
-            Code::YearLow => Ok(compare::year_start(&self.kind, value::int_item(decoder)?, false)),
-            Code::YearHigh => Ok(compare::year_start(&self.kind, value::int_item(decoder)?, true)),
+            Code::PrefixPattern => {
+                let prefix = compare::needle(decoder)?;
+                let prefix = if self.kind == Kind::Email { prefix.to_lowercase() } else { prefix.to_owned() };
+                Ok(Value::Text(compare::prefix_pattern(&prefix)))
+            }
+            Code::YearLow => Ok(Value::Int(compare::before_year(&self.kind, value::int_item(decoder)?))),
+            Code::YearHigh => Ok(Value::Int(compare::end_of_year(&self.kind, value::int_item(decoder)?))),
             Code::Part => Ok(Value::Int(value::int_item(decoder)?)),
             Code::Flag => Ok(Value::Bool(value::bool_item(decoder)?)),
-            Code::Delta => compare::delta(&self.kind, decoder),
+            Code::Delta | Code::Factor => compare::delta(&self.kind, decoder),
             Code::Rows { most } => {
                 let rows = value::int_item(decoder)?;
                 if rows < 0 {
@@ -97,21 +134,52 @@ impl Slot {
     }
 }
 
+fn needs_bytes(dialect: Dialect, wished: bool) -> bool {
+    match dialect {
+        Dialect::Sqlite => wished,
+        Dialect::Postgres => false,
+        Dialect::MySql => true,
+    }
+}
+
+/// Cases folded: in lower case, and with one sigma, which in lower case depends on what follows it. Letter by letter, so
+/// that a part of a text is also a part of the folded text. Each dialect folds its columns alike.
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
+}
+
+/// PostgreSQL has no NUL in text (<https://www.postgresql.org/docs/current/datatype-character.html>).
+fn held_by_postgres(value: &Value) -> Result<(), Refusal> {
+    match value {
+        Value::Text(text) if text.contains('\0') => {
+            Err(value::value("contains NUL (U+0000), which PostgreSQL can't hold in text: use a binary field"))
+        }
+        Value::List(values) => values.iter().try_for_each(held_by_postgres),
+        _ => Ok(()),
+    }
+}
+
 /// All slots of one statement, in the order of its placeholders.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slots {
+    dialect: Dialect,
     slots: Box<[Slot]>,
     /// Slot i reads parameter i, so that one pass without look-ahead fills them.
     sequential: bool,
 }
 
 impl Slots {
-    pub(crate) fn new(slots: Vec<Slot>) -> Slots {
+    pub(crate) fn new(dialect: Dialect, slots: Vec<Slot>) -> Slots {
         let sequential = slots
             .iter()
             .enumerate()
             .all(|(at, slot)| slot.param as usize == at && !matches!(slot.code, Code::Constant(_)));
-        Slots { slots: slots.into(), sequential }
+        Slots { dialect, slots: slots.into(), sequential }
+    }
+
+    /// What each placeholder takes, for [`covet_db::Statement::typed`].
+    pub(crate) fn takes(&self) -> Vec<Param> {
+        self.slots.iter().map(|slot| slot.takes(self.dialect)).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -132,7 +200,7 @@ impl Slots {
         let mut values = Vec::with_capacity(self.slots.len());
         if self.sequential && self.slots.len() == count as usize {
             for slot in &self.slots {
-                values.push(slot.fill(decoder)?);
+                values.push(slot.fill(self.dialect, decoder)?);
             }
             return Ok(values);
         }
@@ -177,7 +245,7 @@ impl<'b> Items<'b> {
             };
             let mut decoder = Decoder::new(self.input);
             decoder.set_position(*start);
-            values.push(slot.fill(&mut decoder)?);
+            values.push(slot.fill(slots.dialect, &mut decoder)?);
         }
         Ok(())
     }

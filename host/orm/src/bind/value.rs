@@ -38,6 +38,8 @@ pub(crate) enum Rounding {
     Floor,
     /// `x >= 1.005` and `x < 1.005` over hundredths are `x >= 1.01` and `x < 1.01`.
     Ceiling,
+    /// Of whole units: `x >= 7` and `x < 7` are `x > 6` and `x <= 6`.
+    Below,
 }
 
 /// How a parameter becomes the value of one placeholder.
@@ -53,7 +55,7 @@ pub(crate) enum Code {
     Bound {
         second: bool,
     },
-    /// Text looked for within the field; in lower case when `folded`.
+    /// Text looked for within the field; folded when any case will do. On MySQL always as bytes, on PostgreSQL never.
     Needle {
         folded: bool,
         bytes: bool,
@@ -65,15 +67,19 @@ pub(crate) enum Code {
     /// Bounds of all texts that begin with the parameter, in byte order.
     PrefixLow,
     PrefixHigh,
-    /// Bounds of a year, for a date or a datetime.
+    /// The pattern of LIKE for such texts, escaped by `|`.
+    PrefixPattern,
+    /// Bounds of a year, for a date or a datetime: the last unit before it, and its own last.
     YearLow,
     YearHigh,
     /// Part of a date or time.
     Part,
     /// Bool of `isnull`.
     Flag,
-    /// Operand of add, subtract, multiply.
+    /// Operand of add and subtract.
     Delta,
+    /// Operand of multiply.
+    Factor,
     /// A count of rows, at most so many.
     Rows {
         most: i64,

@@ -101,7 +101,7 @@ fn derived_name(entry: &Entry, columns: &[KeyColumn]) -> String {
 }
 
 /// Cuts a derived name to the limit; a hash of the whole keeps two long ones apart, the same at every start.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     if name.len() <= MAX_NAME {
         return name.to_owned();
     }

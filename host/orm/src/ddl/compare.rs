@@ -1,12 +1,15 @@
 //! Compares a table that exists with its model, column by column.
 
-use covet_db::{Column, INTEGER_DIGITS, Table};
+use covet_db::{Column, Table};
 
+use super::forms::{Forms, bare, on_delete};
 use super::{SchemaMismatch, create};
-use crate::catalog::{Catalog, Entry, Key};
-use crate::schema::{Field, Kind};
+use crate::Dialect;
+use crate::catalog::{Catalog, Entry, Key, shortened};
+use crate::schema::Field;
 
 pub(super) fn table(
+    forms: &dyn Forms,
     catalog: &Catalog,
     entry: &Entry,
     table: &Table,
@@ -25,14 +28,14 @@ pub(super) fn table(
     for (index, field) in entry.model.fields.iter().enumerate() {
         match table.column(&field.column) {
             None => {
-                let (what, way_out) = missing(catalog, entry, index, field);
+                let (what, way_out) = missing(forms, catalog, entry, index, field);
                 report(&field.column, what, way_out);
             }
             Some(column) => {
-                if let Some((what, way_out)) = differs(entry, index, field, column) {
+                if let Some((what, way_out)) = differs(forms, entry, index, field, column) {
                     report(&field.column, what, way_out);
                 }
-                if let Some((what, way_out)) = reference_differs(catalog, entry, index, field, table) {
+                if let Some((what, way_out)) = reference_differs(forms, catalog, entry, index, field, table) {
                     report(&field.column, what, way_out);
                 }
             }
@@ -55,14 +58,15 @@ pub(super) fn table(
                 "must not be null and has no default, and the model doesn't have it, so that no row could be stored"
                     .to_owned(),
                 format!(
-                    "add the field to the model, or ALTER TABLE \"{}\" DROP COLUMN \"{}\"",
-                    table.name, column.name
+                    "add the field to the model, or ALTER TABLE {} DROP COLUMN {}",
+                    forms.name(&table.name),
+                    forms.name(&column.name)
                 ),
             );
         }
     }
     for key in &entry.keys {
-        if let Some((what, way_out)) = index_differs(entry, key, table, statements) {
+        if let Some((what, way_out)) = index_differs(forms, entry, key, table, statements) {
             report("", what, way_out);
         }
     }
@@ -70,7 +74,7 @@ pub(super) fn table(
 
 type Difference = Option<(String, String)>;
 
-fn missing(catalog: &Catalog, entry: &Entry, index: usize, field: &Field) -> (String, String) {
+fn missing(forms: &dyn Forms, catalog: &Catalog, entry: &Entry, index: usize, field: &Field) -> (String, String) {
     let what = "is missing".to_owned();
     let defaulted = entry.defaults.get(index).is_some_and(Option::is_some);
     if field.primary_key || field.unique || !(field.nullable || defaulted) {
@@ -80,13 +84,13 @@ fn missing(catalog: &Catalog, entry: &Entry, index: usize, field: &Field) -> (St
                 .to_owned(),
         );
     }
-    let definition = create::column(catalog, entry, index);
-    (what, format!("run ALTER TABLE \"{}\" ADD COLUMN {definition}", entry.model.table))
+    let definition = create::column(forms, catalog, entry, index);
+    (what, format!("run ALTER TABLE {} ADD COLUMN {definition}", forms.name(&entry.model.table)))
 }
 
-fn differs(entry: &Entry, index: usize, field: &Field, column: &Column) -> Difference {
-    let declared = create::declared_type(field);
-    if !accepts(field, &column.decl_type) {
+fn differs(forms: &dyn Forms, entry: &Entry, index: usize, field: &Field, column: &Column) -> Difference {
+    let declared = forms.column_type(field);
+    if !forms.accepts(field, &column.decl_type) {
         return Some((
             format!("its type is {:?}, {} ({}) needs {declared}", column.decl_type, field.name, field.kind.label()),
             "give the field the column's kind, or migrate the column".to_owned(),
@@ -117,75 +121,39 @@ fn differs(entry: &Entry, index: usize, field: &Field, column: &Column) -> Diffe
         return Some((
             format!("is not unique, but {} is", field.name),
             format!(
-                "run CREATE UNIQUE INDEX \"uq_{0}_{1}\" ON \"{0}\" (\"{1}\"), or drop `unique` from the field",
-                entry.model.table, field.column
+                "run CREATE UNIQUE INDEX {} ON {} ({}), or drop `unique` from the field",
+                forms.name(&shortened(&format!("uq_{}_{}", entry.model.table, field.column))),
+                forms.name(&entry.model.table),
+                forms.name(&field.column)
             ),
         ));
     }
-    let wanted = entry.defaults.get(index).and_then(Option::as_ref).map(create::literal);
-    let there = column.default.as_deref().map(bare);
-    match (wanted, there) {
-        (Some(wanted), there) if there != Some(bare(&wanted)) => Some((
-            format!("its default is {}, the model's is {wanted}", there.unwrap_or("missing")),
+    let wanted = entry.defaults.get(index)?.as_ref()?;
+    match column.default.as_deref() {
+        Some(told) if forms.is_default(&field.kind, wanted, told) => None,
+        told => Some((
+            format!(
+                "its default is {}, the model's is {}",
+                told.map_or("missing", bare),
+                forms.literal(&field.kind, wanted)
+            ),
             "give the field the column's default, or migrate the column".to_owned(),
         )),
-        _ => None,
     }
 }
 
-/// A default without the parentheses around it.
-fn bare(text: &str) -> &str {
-    let mut text = text.trim();
-    while let Some(inner) = text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
-        text = inner.trim();
-    }
-    text
-}
-
-/// Whether a column of this declared type holds the field's values in their stored form. Stricter than affinities: a
-/// `decimal(10, 2)` read as `decimal(10, 3)` would be ten times too small.
-fn accepts(field: &Field, declared: &str) -> bool {
-    let declared = declared.to_ascii_uppercase();
-    let (name, arguments) = match declared.split_once('(') {
-        Some((name, rest)) => (name.trim(), rest.split(')').next().unwrap_or_default()),
-        None => (declared.trim(), ""),
-    };
-    if field.auto_increment {
-        // Any other name would not be the rowid.
-        return declared == "INTEGER";
-    }
-    let plain_int = matches!(name, "INT" | "INTEGER");
-    let textual =
-        matches!(name, "TEXT" | "VARCHAR" | "CHAR" | "CHARACTER" | "NVARCHAR" | "NCHAR" | "CLOB" | "CHARACTER VARYING");
-    match &field.kind {
-        Kind::Boolean => matches!(name, "BOOLEAN" | "BOOL") || plain_int,
-        Kind::Int16 => matches!(name, "SMALLINT" | "INT2") || plain_int,
-        Kind::Int32 => plain_int || matches!(name, "INT4" | "MEDIUMINT"),
-        Kind::Int64 => matches!(name, "BIGINT" | "INT8") || plain_int,
-        Kind::Float32 | Kind::Float64 => {
-            matches!(name, "REAL" | "FLOAT" | "DOUBLE" | "DOUBLE PRECISION")
-        }
-        Kind::Decimal(spec) => {
-            let wanted = if spec.digits > INTEGER_DIGITS { "DECIMAL_TEXT" } else { "DECIMAL" };
-            let mut numbers = arguments.split(',').map(|number| number.trim().parse::<u8>().ok());
-            name == wanted && numbers.next() == Some(Some(spec.digits)) && numbers.next() == Some(Some(spec.scale))
-        }
-        Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => textual,
-        Kind::Json => name == "JSON_TEXT" || textual,
-        Kind::Binary => matches!(name, "BLOB" | ""),
-        Kind::Datetime => name == "TIMESTAMP",
-        Kind::Date => name == "DATE",
-        Kind::Time => name == "TIME",
-        Kind::Duration => name == "INTERVAL",
-        Kind::Uuid => matches!(name, "UUID" | "BLOB"),
-    }
-}
-
-fn reference_differs(catalog: &Catalog, entry: &Entry, index: usize, field: &Field, table: &Table) -> Difference {
+fn reference_differs(
+    forms: &dyn Forms,
+    catalog: &Catalog,
+    entry: &Entry,
+    index: usize,
+    field: &Field,
+    table: &Table,
+) -> Difference {
     let relation = field.references.as_ref()?;
     let target = catalog.entry((*entry.relations.get(index)?)?)?;
     let key = target.primary_key()?;
-    let wanted = create::on_delete(relation.on_delete);
+    let wanted = on_delete(relation.on_delete);
     let found = table
         .foreign_keys
         .iter()
@@ -212,13 +180,22 @@ fn reference_differs(catalog: &Catalog, entry: &Entry, index: usize, field: &Fie
             way_out,
         ));
     }
-    if !found.on_delete.eq_ignore_ascii_case(wanted) {
+    // To MySQL the two are one.
+    let refuses = |action: &str| matches!(action.to_ascii_uppercase().as_str(), "RESTRICT" | "NO ACTION");
+    let alike = forms.dialect() == Dialect::MySql && refuses(&found.on_delete) && refuses(wanted);
+    if !alike && !found.on_delete.eq_ignore_ascii_case(wanted) {
         return Some((format!("its ON DELETE is {}, the model's is {wanted}", found.on_delete), way_out));
     }
     None
 }
 
-fn index_differs(entry: &Entry, key: &Key, table: &Table, statements: &mut Vec<String>) -> Difference {
+fn index_differs(
+    forms: &dyn Forms,
+    entry: &Entry,
+    key: &Key,
+    table: &Table,
+    statements: &mut Vec<String>,
+) -> Difference {
     if key.name.is_empty() {
         // Primary key and unique fields: compared with their columns.
         return None;
@@ -242,11 +219,11 @@ fn index_differs(entry: &Entry, key: &Key, table: &Table, statements: &mut Vec<S
     if key.columns.iter().any(|column| table.column(column_of(column.field)).is_none()) {
         return None;
     }
-    let wanted = create::index(entry, key);
+    let wanted = create::index(forms, entry, key);
     if table.indexes.iter().any(|index| index.name.eq_ignore_ascii_case(&key.name)) {
         return Some((
             format!("index {} exists, but not as the model wants it", key.name),
-            format!("run DROP INDEX \"{}\"; {wanted}", key.name),
+            format!("drop that index and run {wanted}"),
         ));
     }
     if key.unique {

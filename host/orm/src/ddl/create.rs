@@ -1,63 +1,85 @@
-//! CREATE TABLE and CREATE INDEX for SQLite.
-//!
-//! Names are plain identifiers by the catalog's word, so that quoting them needs no escapes.
+//! CREATE TABLE and CREATE INDEX.
 
-use covet_db::{INTEGER_DIGITS, Value, ordered_text};
+use covet_db::Introspection;
 
-use crate::catalog::{Catalog, Entry, Key};
-use crate::decimal::ten_to;
-use crate::schema::{Field, Kind, OnDelete};
+use super::forms::{Forms, on_delete};
+use crate::catalog::{Catalog, Entry, Key, shortened};
 
-/// The declared type of a field's column: telling to people and tools, and of an affinity that leaves the stored form as it
-/// is (<https://www.sqlite.org/datatype3.html> §3.1). `JSON` and wide `DECIMAL` would be NUMERIC, which turns the text `12`
-/// into a number; hence their names.
-pub fn declared_type(field: &Field) -> String {
-    match &field.kind {
-        Kind::Boolean => "BOOLEAN".to_owned(),
-        Kind::Int16 if !field.primary_key => "SMALLINT".to_owned(),
-        Kind::Int64 if !field.primary_key => "BIGINT".to_owned(),
-        // Exactly this name makes a primary key the rowid itself.
-        Kind::Int16 | Kind::Int32 | Kind::Int64 => "INTEGER".to_owned(),
-        Kind::Float32 => "REAL".to_owned(),
-        Kind::Float64 => "DOUBLE PRECISION".to_owned(),
-        Kind::Decimal(spec) if spec.digits > INTEGER_DIGITS => {
-            format!("DECIMAL_TEXT({}, {})", spec.digits, spec.scale)
-        }
-        Kind::Decimal(spec) => format!("DECIMAL({}, {})", spec.digits, spec.scale),
-        Kind::Varchar(limit) => format!("VARCHAR({limit})"),
-        Kind::Text => "TEXT".to_owned(),
-        Kind::Binary => "BLOB".to_owned(),
-        Kind::Datetime => "TIMESTAMP".to_owned(),
-        Kind::Date => "DATE".to_owned(),
-        Kind::Time => "TIME".to_owned(),
-        Kind::Duration => "INTERVAL".to_owned(),
-        Kind::Json => "JSON_TEXT".to_owned(),
-        Kind::Uuid => "UUID".to_owned(),
-        Kind::Enumeration(values) => {
-            format!("VARCHAR({})", values.iter().map(|value| value.chars().count()).max().unwrap_or(1).max(1))
-        }
-        Kind::Email => "VARCHAR(254)".to_owned(),
-        Kind::Url => "VARCHAR(2048)".to_owned(),
+/// Statements in the order they run in.
+#[derive(Default)]
+pub(super) struct Made {
+    pub statements: Vec<String>,
+    /// Tables created so far, as indexes into the catalog.
+    created: Vec<usize>,
+    /// References to tables that come later.
+    late: Vec<String>,
+}
+
+impl Made {
+    pub fn into_statements(mut self) -> Vec<String> {
+        self.statements.append(&mut self.late);
+        self.statements
     }
 }
 
-pub(super) fn table(catalog: &Catalog, entry: &Entry) -> String {
-    let mut parts: Vec<String> =
-        entry.model.fields.iter().enumerate().map(|(index, _)| column(catalog, entry, index)).collect();
-    parts.extend(entry.model.fields.iter().filter_map(|field| check(&entry.model.table, field)));
-    format!("CREATE TABLE \"{}\" (\n  {}\n)", entry.model.table, parts.join(",\n  "))
+/// Creates the table of the model at `index`, with its indexes.
+pub(super) fn table(forms: &dyn Forms, catalog: &Catalog, index: usize, existing: &Introspection, made: &mut Made) {
+    let Some(entry) = catalog.entry(index) else {
+        return;
+    };
+    let table = &entry.model.table;
+    let fields = &entry.model.fields;
+    let mut parts: Vec<String> = (0..fields.len()).map(|at| column(forms, catalog, entry, at)).collect();
+    for field in fields {
+        if let Some(condition) = forms.check(&forms.name(&field.column), field) {
+            let name = forms.name(&shortened(&format!("{table}.{}", field.column)));
+            parts.push(format!("CONSTRAINT {name} CHECK ({condition})"));
+        }
+    }
+    let named: Vec<&Key> = entry.keys.iter().filter(|key| !key.name.is_empty()).collect();
+    if forms.indexes_within() {
+        parts.extend(named.iter().map(|key| {
+            let unique = if key.unique { "UNIQUE " } else { "" };
+            format!("{unique}INDEX {} ({})", forms.name(&key.name), index_columns(forms, entry, key))
+        }));
+    }
+    if !forms.references_within() {
+        for (at, to) in entry.relations.iter().enumerate() {
+            let Some(reference) = foreign_key(forms, catalog, entry, at) else {
+                continue;
+            };
+            let there = |to: usize| {
+                to == index
+                    || made.created.contains(&to)
+                    || catalog.entry(to).is_some_and(|target| existing.table(&target.model.table).is_some())
+            };
+            if to.is_some_and(there) {
+                parts.push(reference);
+            } else {
+                made.late.push(format!("ALTER TABLE {} ADD {reference}", forms.name(table)));
+            }
+        }
+    }
+    made.statements.push(format!(
+        "CREATE TABLE {} (\n  {}\n){}",
+        forms.name(table),
+        parts.join(",\n  "),
+        forms.table_options()
+    ));
+    if !forms.indexes_within() {
+        made.statements.extend(named.iter().map(|key| self::index(forms, entry, key)));
+    }
+    made.created.push(index);
 }
 
 /// One column as CREATE TABLE and ADD COLUMN have it.
-pub(super) fn column(catalog: &Catalog, entry: &Entry, index: usize) -> String {
+pub(super) fn column(forms: &dyn Forms, catalog: &Catalog, entry: &Entry, index: usize) -> String {
     let Some(field) = entry.field(index) else {
         return String::new();
     };
-    let mut text = format!("\"{}\" {}", field.column, declared_type(field));
+    let mut text = format!("{} {}", forms.name(&field.column), forms.column_type(field));
     if field.primary_key {
-        text.push_str(" PRIMARY KEY");
-        // So that a number is never given out again, not even that of the newest row after its deletion.
-        text.push_str(if field.auto_increment { " AUTOINCREMENT" } else { "" });
+        text.push_str(forms.key(field));
     }
     // Also for keys: SQLite takes null in a primary key that is not an integer.
     if !field.nullable {
@@ -68,90 +90,46 @@ pub(super) fn column(catalog: &Catalog, entry: &Entry, index: usize) -> String {
     }
     if let Some(Some(default)) = entry.defaults.get(index) {
         text.push_str(" DEFAULT ");
-        text.push_str(&literal(default));
+        text.push_str(&forms.default(&field.kind, default));
     }
-    text.push_str(&reference(catalog, entry, index));
+    if forms.references_within()
+        && let Some(reference) = reference(forms, catalog, entry, index)
+    {
+        text.push(' ');
+        text.push_str(&reference);
+    }
     text
 }
 
-/// The reference of a relation. Checked at once and not at commit: the writer puts many units of work into one commit, which
-/// must not fail for a fault of one of them.
-fn reference(catalog: &Catalog, entry: &Entry, index: usize) -> String {
-    let target = entry.relations.get(index).copied().flatten().and_then(|to| catalog.entry(to));
-    let relation = entry.field(index).and_then(|field| field.references.as_ref());
-    let (Some(target), Some(relation)) = (target, relation) else {
-        return String::new();
-    };
-    let key = target.primary_key().map(|key| key.column.as_str()).unwrap_or_default();
-    format!(" REFERENCES \"{}\" (\"{key}\") ON DELETE {}", target.model.table, on_delete(relation.on_delete))
+/// The reference of a relation. Checked at once and not at commit: SQLite's writer puts many units of work into one commit,
+/// which must not fail for a fault of one of them, and MySQL knows nothing else.
+fn reference(forms: &dyn Forms, catalog: &Catalog, entry: &Entry, index: usize) -> Option<String> {
+    let target = catalog.entry((*entry.relations.get(index)?)?)?;
+    let relation = entry.field(index)?.references.as_ref()?;
+    let key = forms.name(&target.primary_key()?.column);
+    let table = forms.name(&target.model.table);
+    Some(format!("REFERENCES {table} ({key}) ON DELETE {}", on_delete(relation.on_delete)))
 }
 
-/// SQL's words for what a delete does.
-pub(super) fn on_delete(action: OnDelete) -> &'static str {
-    match action {
-        OnDelete::Cascade => "CASCADE",
-        OnDelete::Protect => "RESTRICT",
-        OnDelete::SetNull => "SET NULL",
-        OnDelete::DoNothing => "NO ACTION",
-    }
+/// The same as a constraint of the table.
+fn foreign_key(forms: &dyn Forms, catalog: &Catalog, entry: &Entry, index: usize) -> Option<String> {
+    let reference = reference(forms, catalog, entry, index)?;
+    let column = &entry.field(index)?.column;
+    let name = forms.name(&shortened(&format!("fk_{}_{column}", entry.model.table)));
+    Some(format!("CONSTRAINT {name} FOREIGN KEY ({}) {reference}", forms.name(column)))
 }
 
-/// What `Plan::bind` can't see: the result of `views + ?`. SQLite would turn a sum past 64 bits into a float.
-fn check(table: &str, field: &Field) -> Option<String> {
-    if field.primary_key || field.references.is_some() {
-        return None;
-    }
-    let name = format!("\"{}\"", field.column);
-    let between = |least: i128, most: i128| format!("{name} BETWEEN {least} AND {most}");
-    let condition = match &field.kind {
-        Kind::Int16 => between(i128::from(i16::MIN), i128::from(i16::MAX)),
-        Kind::Int32 => between(i128::from(i32::MIN), i128::from(i32::MAX)),
-        Kind::Int64 | Kind::Duration => format!("typeof({name}) IN ('integer', 'null')"),
-        Kind::Float32 => format!("abs({name}) <= {:e}", f64::from(f32::MAX)),
-        Kind::Float64 => format!("abs({name}) <= {:e}", f64::MAX),
-        Kind::Decimal(spec) if spec.digits <= INTEGER_DIGITS => {
-            let most = ten_to(spec.digits) - 1;
-            between(-most, most)
-        }
-        // Years 0001 to 9999.
-        Kind::Datetime => between(-62_135_596_800_000_000, 253_402_300_799_999_999),
-        Kind::Date => between(-719_162, 2_932_896),
-        _ => return None,
-    };
-    Some(format!("CONSTRAINT \"{table}.{}\" CHECK ({condition})", field.column))
+pub(super) fn index(forms: &dyn Forms, entry: &Entry, key: &Key) -> String {
+    let unique = if key.unique { "UNIQUE " } else { "" };
+    let (name, table) = (forms.name(&key.name), forms.name(&entry.model.table));
+    format!("CREATE {unique}INDEX {name} ON {table} ({})", index_columns(forms, entry, key))
 }
 
-/// A checked value as SQL text, in its stored form.
-pub(super) fn literal(value: &Value) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let hex = |bytes: &[u8]| {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("X'{digits}'")
-    };
-    match value {
-        Value::Bool(value) => i64::from(*value).to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Real(value) => format!("{value:e}"),
-        Value::Text(text) => quoted(text),
-        Value::Bytes(bytes) => hex(bytes),
-        Value::Uuid(bytes) => hex(bytes),
-        Value::Decimal { unscaled, digits, .. } if *digits > INTEGER_DIGITS => {
-            quoted(&ordered_text(*unscaled, *digits))
-        }
-        Value::Decimal { unscaled, .. } => unscaled.to_string(),
-        Value::Null | Value::List(_) => "NULL".to_owned(),
-    }
-}
-
-pub(super) fn index(entry: &Entry, key: &Key) -> String {
+fn index_columns(forms: &dyn Forms, entry: &Entry, key: &Key) -> String {
     let columns: Vec<String> = key
         .columns
         .iter()
-        .filter_map(|column| {
-            let field = entry.field(column.field)?;
-            Some(format!("\"{}\"{}", field.column, if column.descending { " DESC" } else { "" }))
-        })
+        .filter_map(|column| Some(forms.indexed(entry.field(column.field)?, column.descending)))
         .collect();
-    let unique = if key.unique { "UNIQUE " } else { "" };
-    format!("CREATE {unique}INDEX \"{}\" ON \"{}\" ({})", key.name, entry.model.table, columns.join(", "))
+    columns.join(", ")
 }

@@ -3,11 +3,11 @@
 //! `LIKE` is not used: on SQLite it folds the case of ASCII, always and only. `instr` compares as stored and needs no escapes.
 
 use sea_query::{
-    DeleteStatement, Expr, ExprTrait, Func, InsertStatement, SelectStatement, SqliteQueryBuilder, UpdateStatement,
-    Values,
+    DeleteStatement, Expr, ExprTrait, Func, NullOrdering, SelectStatement, SqliteQueryBuilder, UpdateStatement, Values,
 };
 
-use super::Words;
+use super::{Dialect, Fill, Insertion, Words, listed};
+use crate::bind::Code;
 use crate::decimal::ten_to;
 use crate::schema::Kind;
 use crate::shape::Lookup;
@@ -18,11 +18,11 @@ const DAY: i64 = 86_400_000_000;
 pub(super) struct Sqlite;
 
 impl Words for Sqlite {
-    fn select(&self, statement: &SelectStatement) -> (String, Values) {
-        statement.build(SqliteQueryBuilder)
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 
-    fn insert(&self, statement: &InsertStatement) -> (String, Values) {
+    fn select(&self, statement: &SelectStatement) -> (String, Values) {
         statement.build(SqliteQueryBuilder)
     }
 
@@ -34,20 +34,48 @@ impl Words for Sqlite {
         statement.build(SqliteQueryBuilder)
     }
 
+    fn insert(&self, insertion: &Insertion<'_>) -> String {
+        let Insertion { table, columns, .. } = insertion;
+        let mut sql = format!("INSERT INTO \"{table}\" ");
+        if columns.is_empty() {
+            sql.push_str("DEFAULT VALUES");
+        } else {
+            let marks = vec!["?"; columns.len()].join(", ");
+            sql.push_str(&format!("({}) VALUES ({marks})", listed(columns.iter().map(|(name, _)| *name), '"')));
+        }
+        // Nothing follows DEFAULT VALUES, and rows without values have none that could conflict.
+        if insertion.ignore_conflicts && !columns.is_empty() {
+            sql.push_str(" ON CONFLICT DO NOTHING");
+        }
+        sql
+    }
+
     fn no_limit(&self) -> Option<i64> {
         Some(-1)
     }
 
-    fn same(&self, left: Expr, right: Expr) -> Expr {
-        Expr::cust_with_exprs("? IS ?", [left, right])
+    fn nulls(&self, _descending: bool) -> Option<NullOrdering> {
+        None
     }
 
-    fn member(&self, left: Expr, list: Expr) -> Expr {
+    fn apart(&self, keys: SelectStatement, _key: &str) -> SelectStatement {
+        keys
+    }
+
+    fn same(&self, left: Expr, code: Code, fill: &mut Fill<'_>, _total: bool) -> Expr {
+        Expr::cust_with_exprs("? IS ?", [left, fill(code)])
+    }
+
+    fn member(&self, left: Expr, list: Expr, _total: bool) -> Expr {
         Expr::cust_with_exprs("? IN rarray(?)", [left, list])
     }
 
     fn contains(&self, text: Expr, needle: Expr, folded: bool) -> Expr {
         Expr::cust_with_exprs("instr(?, ?) > 0", [fold(text, folded), needle])
+    }
+
+    fn begins(&self, text: Expr, fill: &mut Fill<'_>) -> Expr {
+        text.clone().gte(fill(Code::PrefixLow)).and(text.lt(fill(Code::PrefixHigh)))
     }
 
     fn begins_folded(&self, text: Expr, needle: Expr) -> Expr {
@@ -93,8 +121,15 @@ impl Words for Sqlite {
         }
     }
 
-    fn decimal_product(&self, column: Expr, factor: &mut dyn FnMut() -> Expr, scale: u8) -> Expr {
-        let unit = ten_to(scale);
+    fn sum(&self, _kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr {
+        if negative { column.sub(operand()) } else { column.add(operand()) }
+    }
+
+    fn product(&self, kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr {
+        let unit = match kind {
+            Kind::Decimal(spec) => ten_to(spec.scale),
+            _ => 1,
+        };
         if unit == 1 {
             return column.mul(factor());
         }

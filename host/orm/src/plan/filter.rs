@@ -170,7 +170,7 @@ fn compare(
     let (expr, fact, nullable) = match &comparison.right {
         Operand::Param(param) => {
             let total = comparison.lookup == Lookup::Isnull || (comparison.lookup == Lookup::Exact && left.nullable);
-            let (expr, fact) = with_param(scope, words, &left, comparison.lookup, *param);
+            let (expr, fact) = with_param(scope, words, &left, comparison.lookup, *param, place.negated);
             (expr, fact, left.nullable && !total)
         }
         Operand::Field(path) => {
@@ -200,7 +200,8 @@ fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
         Lookup::Hour | Lookup::Minute | Lookup::Second => {
             (matches!(kind, Kind::Time | Kind::Datetime), "a time or datetime field")
         }
-        _ => (kind.is_textual(), "a text field"),
+        // A document has no text of its own: one database keeps it as it came, the next in a form of its own.
+        _ => (kind.is_textual() && *kind != Kind::Json, "a text field"),
     };
     if good {
         return Ok(());
@@ -208,7 +209,14 @@ fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
     Err(QueryError::bad(format!("{}: lookup {} needs {needs}, this is {}", left.label, lookup.label(), kind.label())))
 }
 
-fn with_param(scope: &mut Scope<'_>, words: &dyn Words, left: &Column<'_>, lookup: Lookup, param: u32) -> (Expr, Fact) {
+fn with_param(
+    scope: &mut Scope<'_>,
+    words: &dyn Words,
+    left: &Column<'_>,
+    lookup: Lookup,
+    param: u32,
+    negated: bool,
+) -> (Expr, Fact) {
     let kind = &left.field.kind;
     let label = left.label.as_str();
     // Addresses are stored in lower case, so that any case is this case and an index serves.
@@ -226,29 +234,29 @@ fn with_param(scope: &mut Scope<'_>, words: &dyn Words, left: &Column<'_>, looku
         Expr::val(number)
     };
     let compare = Code::Compare;
+    // Moments are compared in these two ways only: no database can write the one after the last.
+    let moment = matches!(kind, Kind::Datetime | Kind::Date);
     let within = left.own.map_or(Fact::Other, |field| Fact::Within { field });
     let made = match lookup {
         Lookup::Exact if left.nullable => {
-            let right = slot(compare(Rounding::Never), true);
-            words.same(expr, right)
+            words.same(expr, compare(Rounding::Never), &mut |code| slot(code, true), negated)
         }
         Lookup::Exact => expr.eq(slot(compare(Rounding::Never), false)),
         Lookup::Gt => expr.gt(slot(compare(Rounding::Floor), false)),
         Lookup::Lte => expr.lte(slot(compare(Rounding::Floor), false)),
+        Lookup::Gte if moment => expr.gt(slot(compare(Rounding::Below), false)),
+        Lookup::Lt if moment => expr.lte(slot(compare(Rounding::Below), false)),
         Lookup::Gte => expr.gte(slot(compare(Rounding::Ceiling), false)),
         Lookup::Lt => expr.lt(slot(compare(Rounding::Ceiling), false)),
         Lookup::Range => {
             let low = slot(Code::Bound { second: false }, false);
             expr.between(low, slot(Code::Bound { second: true }, false))
         }
-        Lookup::In => words.member(expr, slot(Code::List, false)),
+        Lookup::In => words.member(expr, slot(Code::List, false), negated),
         Lookup::Isnull => expr.is_null().eq(slot(Code::Flag, false)),
         Lookup::Contains => words.contains(expr, slot(Code::Needle { folded: false, bytes: false }, false), false),
         Lookup::Icontains => words.contains(expr, slot(Code::Needle { folded: true, bytes: false }, false), true),
-        Lookup::Startswith => {
-            let low = expr.clone().gte(slot(Code::PrefixLow, false));
-            low.and(expr.lt(slot(Code::PrefixHigh, false)))
-        }
+        Lookup::Startswith => words.begins(expr, &mut |code| slot(code, false)),
         Lookup::Istartswith => words.begins_folded(expr, slot(Code::Needle { folded: true, bytes: false }, false)),
         Lookup::Endswith | Lookup::Iendswith => {
             let folded = lookup == Lookup::Iendswith;
@@ -259,8 +267,8 @@ fn with_param(scope: &mut Scope<'_>, words: &dyn Words, left: &Column<'_>, looku
         Lookup::Regex => words.matches(expr, slot(Code::Pattern { folded: false }, false)),
         Lookup::Iregex => words.matches(expr, slot(Code::Pattern { folded: true }, false)),
         Lookup::Year => {
-            let low = expr.clone().gte(slot(Code::YearLow, false));
-            low.and(expr.lt(slot(Code::YearHigh, false)))
+            let low = expr.clone().gt(slot(Code::YearLow, false));
+            low.and(expr.lte(slot(Code::YearHigh, false)))
         }
         Lookup::Month | Lookup::Day | Lookup::WeekDay | Lookup::Hour | Lookup::Minute | Lookup::Second => {
             words.part(kind, lookup, expr).eq(slot(Code::Part, false))

@@ -6,6 +6,7 @@ use super::path::Scope;
 use super::proof::{Fact, by_order};
 use crate::QueryError;
 use crate::catalog::{KeyColumn, MAX_INDEX_COLUMNS};
+use crate::dialect::Words;
 use crate::schema::{Field, IndexColumn};
 use crate::shape::{FieldPath, Order, Select};
 
@@ -16,6 +17,7 @@ const MAX_ORDERS: usize = 2 * MAX_INDEX_COLUMNS;
 pub(super) fn order_by(
     scope: &mut Scope<'_>,
     statement: &mut SelectStatement,
+    words: &dyn Words,
     shape: &Select,
     facts: &[Fact],
 ) -> Result<Option<Vec<KeyColumn>>, QueryError> {
@@ -29,7 +31,10 @@ pub(super) fn order_by(
             _ => own = None,
         }
         let direction = if order.descending { sea_query::Order::Desc } else { sea_query::Order::Asc };
-        statement.order_by_expr(column.expr, direction);
+        match words.nulls(order.descending).filter(|_| column.nullable) {
+            Some(nulls) => statement.order_by_expr_with_nulls(column.expr, direction, nulls),
+            None => statement.order_by_expr(column.expr, direction),
+        };
     }
     Ok(own)
 }

@@ -5,6 +5,7 @@
 
 use covet_db::Value;
 
+use crate::Dialect;
 use crate::bind::Slots;
 use crate::catalog::{Entry, KeyColumn};
 
@@ -182,6 +183,6 @@ pub(super) fn placed(proof: &KeyProof, order: &[u64]) -> Brevity {
 }
 
 /// Puts slots into the order in which the text uses them.
-pub(super) fn arrange(slots: Vec<crate::bind::Slot>, order: &[u64]) -> Slots {
-    Slots::new(order.iter().filter_map(|at| slots.get(usize::try_from(*at).ok()?).cloned()).collect())
+pub(super) fn arrange(dialect: Dialect, slots: Vec<crate::bind::Slot>, order: &[u64]) -> Slots {
+    Slots::new(dialect, order.iter().filter_map(|at| slots.get(usize::try_from(*at).ok()?).cloned()).collect())
 }

@@ -1,9 +1,11 @@
 //! What select, update and delete share: condition, text, order of placeholders.
 
+use covet_db::{Access, Group, Statement};
 use sea_query::{Expr, Values};
 
 use super::path::Scope;
 use super::proof::arrange;
+use crate::Dialect;
 use crate::bind::Slots;
 use crate::schema::Kind;
 
@@ -15,8 +17,16 @@ pub(super) struct Text {
     pub order: Vec<u64>,
 }
 
+impl Text {
+    /// The text with all that a driver needs to know of it.
+    pub fn statement(self, columns: Vec<Group>, access: Access) -> (Statement, Slots) {
+        let params = self.slots.takes();
+        (Statement::typed(self.sql, params, columns, access), self.slots)
+    }
+}
+
 /// Reads the slot numbers back from where sea-query collected them.
-pub(super) fn text(scope: &mut Scope<'_>, built: (String, Values)) -> Text {
+pub(super) fn text(scope: &mut Scope<'_>, dialect: Dialect, built: (String, Values)) -> Text {
     let (sql, Values(values)) = built;
     let order: Vec<u64> = values
         .into_iter()
@@ -25,7 +35,7 @@ pub(super) fn text(scope: &mut Scope<'_>, built: (String, Values)) -> Text {
             _ => None,
         })
         .collect();
-    let slots = arrange(scope.take_slots(), &order);
+    let slots = arrange(dialect, scope.take_slots(), &order);
     Text { sql, slots, order }
 }
 

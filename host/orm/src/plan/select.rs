@@ -54,13 +54,13 @@ pub(super) fn select(catalog: &Catalog, words: &dyn Words, root: usize, shape: &
         order::check(&scope, &shape.order)?;
         Some(Vec::new())
     } else {
-        order::order_by(&mut scope, &mut statement, shape, &facts)?
+        order::order_by(&mut scope, &mut statement, words, shape, &facts)?
     };
     let (limit, offset) = page(&mut scope, &mut statement, words, shape);
     scope.from(&mut statement)?;
     let params = scope.count_params()?;
     let reads = scope.models();
-    let text = query::text(&mut scope, words.select(&statement));
+    let text = query::text(&mut scope, words.dialect(), words.select(&statement));
     let by_page = match (own_order, limit) {
         (Some(order), Some(limit)) if !shape.distinct && by_order(scope.root, &facts, &order) => {
             let offset = offset.map(|slot| proof::place(&text.order, slot));
@@ -175,14 +175,15 @@ fn page(
 
 /// Both forms of a read. They share the text; access is fixed per statement.
 fn read(text: Text, columns: Vec<Group>, brevity: Brevity) -> Read {
-    let short =
-        (brevity.rule != Rule::Never).then(|| Statement::new(text.sql.clone(), columns.clone(), Access::ShortRead));
+    let Text { sql, slots, .. } = text;
+    let typed = |access| Statement::typed(sql.as_str(), slots.takes(), columns.clone(), access);
+    let short = (brevity.rule != Rule::Never).then(|| typed(Access::ShortRead));
     let long = match &short {
         // Never asked for: no second statement to prepare.
         Some(short) if brevity.rule == Rule::Always && brevity.not_null.is_empty() => short.clone(),
-        _ => Statement::new(text.sql, columns, Access::Read),
+        _ => typed(Access::Read),
     };
-    Read { long, short, brevity, slots: text.slots }
+    Read { long, short, brevity, slots }
 }
 
 pub(super) fn count(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
@@ -191,7 +192,7 @@ pub(super) fn count(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[
     statement.expr(Expr::cust("COUNT(*)"));
     let facts = body(&mut scope, &mut statement, words, nodes)?;
     let (params, reads) = (scope.count_params()?, scope.models());
-    let text = query::text(&mut scope, words.select(&statement));
+    let text = query::text(&mut scope, words.dialect(), words.select(&statement));
     let brevity = by_key(scope.root, &facts).map(|key| placed(&key, &text.order)).unwrap_or_default();
     let read = read(text, vec![Group::flat(vec![Stored::Int])], brevity);
     Ok(Made { step: Step::Scalar { read }, params, reads, writes: BTreeSet::new() })
@@ -205,7 +206,7 @@ pub(super) fn exists(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &
     let (params, reads) = (scope.count_params()?, scope.models());
     let (inner, values) = words.select(&statement);
     // Every dialect takes this frame as it stands; LIMIT through sea-query would be one placeholder more.
-    let text = query::text(&mut scope, (format!("SELECT EXISTS({inner} LIMIT 1)"), values));
+    let text = query::text(&mut scope, words.dialect(), (format!("SELECT EXISTS({inner} LIMIT 1)"), values));
     let brevity = match by_key(scope.root, &facts) {
         Some(key) if key.is_single() => placed(&key, &text.order),
         // The first row of an index's range answers.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use covet_db::{Access, Group, InsertKey, Statement};
-use sea_query::{Alias, Expr, ExprTrait, InsertStatement, OnConflict, Query, SelectStatement};
+use covet_db::{Access, Group, InsertKey, Param, Statement};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Values};
 
 use super::filter::{Filtered, filter};
 use super::path::{Scope, find};
 use super::query::{self, Text, placeholder};
 use super::{Made, Step};
+use crate::Dialect;
 use crate::QueryError;
-use crate::bind::Code;
+use crate::bind::{Code, Slots};
 use crate::catalog::{Catalog, Entry};
-use crate::dialect::Words;
+use crate::dialect::{Insertion, Words};
 use crate::schema::{Kind, OnDelete};
 use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
 
@@ -20,21 +21,21 @@ use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
 pub const MAX_INSERT_ROWS: u64 = 50_000;
 
 pub(super) fn insert(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Insert) -> Result<Made, QueryError> {
-    let (text, key) = insert_text(catalog, words, root, shape, 0)?;
+    let (statement, slots, key) = insertion(catalog, words, root, shape, 0, true)?;
     let params = shape.fields.len() as u32;
-    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Insert { statement, slots: text.slots, many: shape.many, key };
+    let step = Step::Insert { statement, slots, many: shape.many, key };
     Ok(Made { step, params, reads: BTreeSet::new(), writes: BTreeSet::from([root]) })
 }
 
-/// The text of an insert whose values begin at parameter `first`.
-fn insert_text(
+/// An insert whose values begin at parameter `first`; of `many` rows, or of one that is found again by its key.
+fn insertion(
     catalog: &Catalog,
     words: &dyn Words,
     root: usize,
     shape: &Insert,
     first: u32,
-) -> Result<(Text, InsertKey), QueryError> {
+    many: bool,
+) -> Result<(Statement, Slots, InsertKey), QueryError> {
     let mut scope = Scope::new(catalog, root, "t0")?;
     let entry = scope.root;
     if shape.fields.len() > entry.model.fields.len() {
@@ -46,9 +47,7 @@ fn insert_text(
         )));
     }
     let mut given = BTreeSet::new();
-    let mut statement = Query::insert();
-    statement.into_table(Alias::new(entry.model.table.as_str()));
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    let (mut columns, mut numbers) = (Vec::new(), Vec::new());
     let mut key = InsertKey::Generated;
     for (at, name) in shape.fields.iter().enumerate() {
         let index = find(entry, name)?;
@@ -61,26 +60,25 @@ fn insert_text(
         let Some(field) = entry.field(index) else {
             continue;
         };
-        columns.push(Alias::new(field.column.as_str()));
-        let label = &field.name;
-        values.push(placeholder(scope.slot(first + at as u32, Code::Store, &field.kind, field.nullable, label)));
+        columns.push((field.column.as_str(), field.kind.storage()));
+        numbers.push(scope.slot(first + at as u32, Code::Store, &field.kind, field.nullable, &field.name));
     }
     demand_required(entry, &given)?;
-    if columns.is_empty() {
-        statement.or_default_values();
-    } else {
-        statement.columns(columns);
-        fill(&mut statement, values)?;
-    }
-    if shape.ignore_conflicts {
-        statement.on_conflict(OnConflict::new().do_nothing().to_owned());
-    }
-    let text = query::text(&mut scope, words.insert(&statement));
-    Ok((text, key))
-}
-
-fn fill(statement: &mut InsertStatement, values: Vec<Expr>) -> Result<(), QueryError> {
-    statement.values(values).map(|_| ()).map_err(|fault| QueryError::bad(fault.to_string()))
+    let sql = words.insert(&Insertion {
+        table: &entry.model.table,
+        columns: &columns,
+        key: entry.primary_key().map(|key| key.column.as_str()).unwrap_or_default(),
+        ignore_conflicts: shape.ignore_conflicts,
+        many,
+    });
+    let numbers = Values(numbers.into_iter().map(sea_query::Value::from).collect());
+    let Text { sql, slots, .. } = query::text(&mut scope, words.dialect(), (sql, numbers));
+    // PostgreSQL takes the values of a column as one list.
+    let takes = match words.dialect() {
+        Dialect::Postgres if many => slots.takes().into_iter().map(|one| Param::list(one.kind)).collect(),
+        _ => slots.takes(),
+    };
+    Ok((Statement::typed(sql, takes, Vec::new(), Access::Write), slots, key))
 }
 
 /// Every field must be given, or have a default, or be nullable, or be numbered by the database.
@@ -129,8 +127,8 @@ pub(super) fn update(catalog: &Catalog, words: &dyn Words, root: usize, shape: &
         statement.and_where_option(condition);
         Ok(words.update(&statement))
     })?;
-    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Execute { statement, slots: text.slots };
+    let (statement, slots) = text.statement(Vec::new(), Access::Write);
+    let step = Step::Execute { statement, slots };
     Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
 }
 
@@ -174,13 +172,12 @@ fn assigned_value(
         Kind::Datetime | Kind::Date if change != Change::Multiply => {}
         _ => return refuse("needs a number, a duration or a date: set it"),
     }
-    // A sum past the field's kind fails the column's check, see `ddl`.
-    let mut operand = || placeholder(scope.slot(assignment.param, Code::Delta, kind, false, &field.name));
-    Ok(match (change, kind) {
-        (Change::Multiply, Kind::Decimal(spec)) => words.decimal_product(column.expr, &mut operand, spec.scale),
-        (Change::Multiply, _) => column.expr.mul(operand()),
-        (Change::Subtract, _) => column.expr.sub(operand()),
-        _ => column.expr.add(operand()),
+    // A sum past the field's kind fails, by itself or by the column's check, see `ddl`.
+    let code = if change == Change::Multiply { Code::Factor } else { Code::Delta };
+    let mut operand = || placeholder(scope.slot(assignment.param, code.clone(), kind, false, &field.name));
+    Ok(match change {
+        Change::Multiply => words.product(kind, column.expr, &mut operand),
+        _ => words.sum(kind, column.expr, &mut operand, change == Change::Subtract),
     })
 }
 
@@ -191,8 +188,8 @@ pub(super) fn delete(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &
         statement.and_where_option(condition);
         Ok(words.delete(&statement))
     })?;
-    let statement = Statement::new(text.sql, Vec::new(), Access::Write);
-    let step = Step::Execute { statement, slots: text.slots };
+    let (statement, slots) = text.statement(Vec::new(), Access::Write);
+    let step = Step::Execute { statement, slots };
     Ok(Made { step, params, reads, writes: cascade(catalog, root) })
 }
 
@@ -240,11 +237,12 @@ fn narrowed<'c>(
         let built = build(&mut scope, condition)?;
         let params = scope.count_params()?;
         let reads = scope.models();
-        return Ok((query::text(&mut scope, built), params, reads));
+        return Ok((query::text(&mut scope, words.dialect(), built), params, reads));
     }
     let mut inner = Scope::new(catalog, root, "t0")?;
     let Filtered { condition, .. } = filter(&mut inner, words, nodes)?;
     let key = inner.own_column(0, inner.root.primary_key, String::new())?;
+    let key_column = key.field.column.as_str();
     let mut select: SelectStatement = Query::select();
     select.expr(key.expr);
     select.and_where_option(condition);
@@ -253,9 +251,9 @@ fn narrowed<'c>(
     // The scope goes on with the placeholders of the inner query, under the table's own name.
     let mut outer = inner.outside(table);
     let key = outer.own_column(0, outer.root.primary_key, String::new())?;
-    let built = build(&mut outer, Some(key.expr.in_subquery(select)))?;
+    let built = build(&mut outer, Some(key.expr.in_subquery(words.apart(select, key_column))))?;
     let params = outer.count_params()?;
-    Ok((query::text(&mut outer, built), params, reads))
+    Ok((query::text(&mut outer, words.dialect(), built), params, reads))
 }
 
 pub(super) fn get_or_create(
@@ -277,9 +275,10 @@ pub(super) fn get_or_create(
     statement.limit(query::constant(&mut scope, 2));
     scope.from(&mut statement)?;
     let reads = scope.models();
-    let find = query::text(&mut scope, words.select(&statement));
+    let text = query::text(&mut scope, words.dialect(), words.select(&statement));
+    let (find, find_slots) = text.statement(vec![columns.clone()], Access::Read);
 
-    let (insert, key) = insert_text(catalog, words, root, &shape.create, first)?;
+    let (insert, insert_slots, key) = insertion(catalog, words, root, &shape.create, first, false)?;
 
     let mut scope = Scope::new(catalog, root, "t0")?;
     let mut statement = Query::select();
@@ -288,16 +287,10 @@ pub(super) fn get_or_create(
     let slot = scope.slot(0, Code::Store, &by.field.kind, false, &by.field.name);
     statement.and_where(by.expr.eq(placeholder(slot)));
     scope.from(&mut statement)?;
-    let reload = query::text(&mut scope, words.select(&statement));
+    let text = query::text(&mut scope, words.dialect(), words.select(&statement));
+    let (reload, _) = text.statement(vec![columns], Access::ShortRead);
 
-    let step = Step::GetOrCreate {
-        find: Statement::new(find.sql, vec![columns.clone()], Access::Read),
-        find_slots: find.slots,
-        insert: Statement::new(insert.sql, Vec::new(), Access::Write),
-        insert_slots: insert.slots,
-        reload: Statement::new(reload.sql, vec![columns], Access::ShortRead),
-        key,
-    };
+    let step = Step::GetOrCreate { find, find_slots, insert, insert_slots, reload, key };
     let params = first + shape.create.fields.len() as u32;
     Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
 }

@@ -247,7 +247,7 @@ impl Blog {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
         let catalog = Arc::new(Catalog::new(models).unwrap());
-        let ddl = ddl::reconcile(&catalog, &sqlite.introspect().unwrap()).unwrap();
+        let ddl = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
         sqlite.execute_batch(ddl).await.unwrap();
         Blog { database: Database::Sqlite(sqlite), catalog, _folder: folder }
     }
