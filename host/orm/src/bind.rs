@@ -5,6 +5,7 @@
 //! the bytes at hand.
 
 mod compare;
+mod json;
 mod params;
 mod text;
 mod value;

@@ -31,16 +31,13 @@ pub(super) fn compare(
                 _ => Some(Value::Int(at.clamp(first - 1, last))),
             });
         }
-        Kind::Time => return store(kind, decoder).map(Some),
         Kind::Float32 => {
             let number = float_item(decoder)?;
             let stored = f64::from(number as f32);
             // A float32 field holds the rounded number; past its range the exact one is as good.
             Value::Real(if stored.is_finite() { stored } else { number })
         }
-        Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Url | Kind::Json => {
-            Value::Text(text_item(decoder)?.to_owned())
-        }
+        Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Url => Value::Text(text_item(decoder)?.to_owned()),
         Kind::Email => Value::Text(text_item(decoder)?.to_lowercase()),
         Kind::Decimal(spec) => {
             let text = text_item(decoder)?;
@@ -63,7 +60,7 @@ pub(super) fn compare(
             }
             Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale }
         }
-        Kind::Boolean | Kind::Float64 | Kind::Binary | Kind::Uuid => {
+        Kind::Boolean | Kind::Float64 | Kind::Binary | Kind::Uuid | Kind::Time | Kind::Json => {
             return store(kind, decoder).map(Some);
         }
     }))

@@ -3,8 +3,8 @@
 use covet_db::{Kind as Stored, Param, Value};
 use minicbor::decode::Decoder;
 
-use super::compare;
 use super::value::{self, Code, Refusal};
+use super::{compare, json};
 use crate::schema::Kind;
 use crate::{Dialect, QueryError};
 
@@ -32,7 +32,7 @@ impl Slot {
         }
         let value = self.convert(dialect, decoder).map_err(|refusal| self.refused(refusal))?;
         if dialect == Dialect::Postgres {
-            held_by_postgres(&value).map_err(|refusal| self.refused(refusal))?;
+            held_by_postgres(&self.kind, &value).map_err(|refusal| self.refused(refusal))?;
         }
         Ok(value)
     }
@@ -148,13 +148,13 @@ fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
 }
 
-/// PostgreSQL has no NUL in text (<https://www.postgresql.org/docs/current/datatype-character.html>).
-fn held_by_postgres(value: &Value) -> Result<(), Refusal> {
+/// PostgreSQL has no NUL in text (<https://www.postgresql.org/docs/current/datatype-character.html>), nor in JSON.
+fn held_by_postgres(kind: &Kind, value: &Value) -> Result<(), Refusal> {
     match value {
-        Value::Text(text) if text.contains('\0') => {
+        Value::Text(text) if text.contains('\0') || (*kind == Kind::Json && json::holds_nul(text)) => {
             Err(value::value("contains NUL (U+0000), which PostgreSQL can't hold in text: use a binary field"))
         }
-        Value::List(values) => values.iter().try_for_each(held_by_postgres),
+        Value::List(values) => values.iter().try_for_each(|value| held_by_postgres(kind, value)),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use covet_db::Value;
 use minicbor::data::Type;
 use minicbor::decode::Decoder;
 
-use super::text;
+use super::{json, text};
 use crate::decimal;
 use crate::schema::{DecimalSpec, Kind};
 
@@ -219,7 +219,7 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
         Kind::Json => {
             let text = text_item(decoder)?;
             text::check_json(text).map_err(Refusal::Value)?;
-            Ok(Value::Text(text.to_owned()))
+            json::normal(text).map(Value::Text).map_err(Refusal::Value)
         }
         Kind::Binary => Ok(Value::Bytes(bytes_item(decoder)?.to_vec())),
         Kind::Uuid => uuid(decoder),

@@ -294,6 +294,7 @@ fn with_field(left: &Column<'_>, lookup: Lookup, right: &Column<'_>) -> Result<E
             one.scale == other.scale
                 && (if wide(one.digits) { one.digits == other.digits } else { !wide(other.digits) })
         }
+        (Kind::Json, _) | (_, Kind::Json) => a == b,
         _ if a.is_textual() => b.is_textual(),
         _ if a.is_integer() || a.is_float() => b.is_integer() || b.is_float(),
         _ => a == b,
