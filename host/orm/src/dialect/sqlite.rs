@@ -84,8 +84,12 @@ impl Words for Sqlite {
 
     fn ends(&self, text: Expr, needle: Expr, again: Expr, folded: bool) -> Expr {
         // Over bytes: `length` of a text stops at NUL, and a UTF-8 text ends with another exactly when their bytes do.
-        let bytes = Expr::cust_with_expr("CAST(? AS BLOB)", fold(text, folded));
-        Expr::cust_with_exprs("substr(?, length(?) - length(?) + 1) = ?", [bytes.clone(), bytes, needle, again])
+        let bytes = Expr::cust_with_expr("CAST(? AS BLOB)", fold(text.clone(), folded));
+        // Of an empty blob `substr` is null.
+        Expr::cust_with_exprs(
+            "? IS NOT NULL AND ifnull(substr(?, length(?) - length(?) + 1), X'') = ?",
+            [text, bytes.clone(), bytes, needle, again],
+        )
     }
 
     fn same_folded(&self, text: Expr, needle: Expr) -> Expr {

@@ -1,4 +1,4 @@
-//! A small blog on a real SQLite file, and words to ask it with.
+//! A small blog on a real database, and words to ask it with.
 #![allow(dead_code, reason = "each test file uses its share")]
 
 use std::sync::Arc;
@@ -232,9 +232,26 @@ pub fn blog() -> Vec<Model> {
     vec![post, author, country]
 }
 
+/// The databases that tests run on, with what they can't do alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+}
+
+impl Engine {
+    pub const ALL: [Engine; 1] = [Engine::Sqlite];
+
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Engine::Sqlite => Dialect::Sqlite,
+        }
+    }
+}
+
 pub struct Blog {
     pub database: Database,
     pub catalog: Arc<Catalog>,
+    pub engine: Engine,
     _folder: tempfile::TempDir,
 }
 
@@ -244,12 +261,16 @@ pub fn deadline() -> Instant {
 
 impl Blog {
     pub async fn of(models: Vec<Model>) -> Blog {
+        Blog::on(Engine::Sqlite, models).await
+    }
+
+    pub async fn on(engine: Engine, models: Vec<Model>) -> Blog {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
         let catalog = Arc::new(Catalog::new(models).unwrap());
-        let ddl = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
+        let ddl = ddl::reconcile(engine.dialect(), &catalog, &sqlite.introspect().unwrap()).unwrap();
         sqlite.execute_batch(ddl).await.unwrap();
-        Blog { database: Database::Sqlite(sqlite), catalog, _folder: folder }
+        Blog { database: Database::Sqlite(sqlite), catalog, engine, _folder: folder }
     }
 
     pub async fn empty() -> Blog {
@@ -257,7 +278,7 @@ impl Blog {
     }
 
     pub fn plan(&self, model: &str, operation: Operation) -> Plan {
-        plan(&self.catalog, Dialect::Sqlite, &Shape { model: model.to_owned(), operation }).unwrap()
+        plan(&self.catalog, self.engine.dialect(), &Shape { model: model.to_owned(), operation }).unwrap()
     }
 
     pub async fn run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Item {
@@ -265,8 +286,12 @@ impl Blog {
     }
 
     pub async fn try_run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Result<Item, QueryError> {
-        let plan = plan(&self.catalog, Dialect::Sqlite, &Shape { model: model.to_owned(), operation })?;
-        let work = plan.bind(&Item::Array(params).encode())?;
+        let plan = plan(&self.catalog, self.engine.dialect(), &Shape { model: model.to_owned(), operation })?;
+        self.ask(&plan, &params).await
+    }
+
+    pub async fn ask(&self, plan: &Plan, params: &[Item]) -> Result<Item, QueryError> {
+        let work = plan.bind(&Item::Array(params.to_vec()).encode())?;
         if let Some(answer) = self.database.try_now(&work, deadline()) {
             return Ok(Item::decode(&answer?));
         }
@@ -299,6 +324,11 @@ pub fn path(path: &str) -> FieldPath {
 
 pub fn order(field: &str) -> Order {
     Order { by: path(field.trim_start_matches('-')), descending: field.starts_with('-') }
+}
+
+/// Fields as a select names them.
+pub fn values(fields: &[&str]) -> Vec<FieldPath> {
+    fields.iter().map(|field| path(field)).collect()
 }
 
 pub fn is(field: &str, lookup: Lookup, param: u32) -> Node {
