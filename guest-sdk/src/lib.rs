@@ -68,7 +68,7 @@ pub use uuid::Uuid;
 
 pub use self::error::{Error, Rejection, Result};
 pub use self::http::Json;
-pub use self::model::{Binary, Email, ForeignKey, Id, Model, Url};
+pub use self::model::{Binary, Email, ForeignKey, Id, Model, OneToOne, Slug, Url};
 pub use self::query::{Transaction, transaction};
 pub use self::time::{days, hours, millis, minutes, seconds};
 
@@ -78,13 +78,22 @@ pub mod __private {
     pub use minicbor::Decoder;
     pub use serde;
 
-    pub use crate::model::meta::{FieldMeta, IndexColumn, IndexMeta, ModelMeta, OnDelete};
+    pub use crate::bindings::covet::orm::schema::Condition;
+    pub use crate::model::meta::{CheckMeta, FieldMeta, IndexColumn, IndexMeta, ModelMeta, OnDelete};
     pub use crate::model::{AsJson, refused};
+    pub use crate::query::condition;
     pub use crate::wire::DecodeError;
 
     /// A `#[field(default = …)]` as one CBOR item.
     pub fn default<T: crate::model::Field>(value: impl crate::query::SetValue<T>) -> Vec<u8> {
         crate::query::encode_default(value)
+    }
+
+    /// The key of `on_delete = set(…)` as one CBOR item.
+    pub fn key_of<R: crate::model::Relation>(key: impl Into<<R::Target as crate::Model>::Key>) -> Vec<u8> {
+        let mut out = Vec::new();
+        crate::model::Field::encode(&key.into(), &mut out);
+        out
     }
 
     /// Names the value of a `#[field(default = …)]` by the type of its field.
@@ -115,23 +124,43 @@ pub mod __private {
 
     /// What `max_length` and `min_length` measure.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` has no length in characters",
-        label = "max_length and min_length belong to String fields"
+        message = "`{Self}` has no length",
+        label = "max_length and min_length belong to String, Slug and Vec fields"
     )]
-    pub trait Characters {
-        /// The text.
-        fn text(&self) -> &str;
+    pub trait Length {
+        /// What is counted.
+        const UNIT: &'static str;
+        /// More than so many?
+        fn exceeds(&self, limit: usize) -> bool;
     }
-    impl Characters for String {
-        fn text(&self) -> &str {
-            self
+    impl Length for String {
+        const UNIT: &'static str = "characters";
+        fn exceeds(&self, limit: usize) -> bool {
+            // Bytes bound characters: they are counted only when those do not settle it.
+            self.len() > limit && self.chars().nth(limit).is_some()
+        }
+    }
+    impl Length for crate::Slug {
+        const UNIT: &'static str = "characters";
+        fn exceeds(&self, limit: usize) -> bool {
+            self.len() > limit
+        }
+    }
+    impl<T: crate::model::Element> Length for Vec<T> {
+        const UNIT: &'static str = "elements";
+        fn exceeds(&self, limit: usize) -> bool {
+            self.len() > limit
         }
     }
 
-    /// More than so many characters? Bytes bound them: they are counted only when those do not settle it.
-    pub fn longer_than<T: Characters>(value: &T, limit: usize) -> bool {
-        let text = value.text();
-        text.len() > limit && text.chars().nth(limit).is_some()
+    /// Why a value is too short, if it is.
+    pub fn too_short<T: Length>(value: &T, least: usize) -> Option<String> {
+        (least > 0 && !value.exceeds(least - 1)).then(|| format!("must have at least {least} {}", T::UNIT))
+    }
+
+    /// Why a value is too long, if it is.
+    pub fn too_long<T: Length>(value: &T, most: usize) -> Option<String> {
+        value.exceeds(most).then(|| format!("must have at most {most} {}", T::UNIT))
     }
 
     /// A text as one CBOR item.

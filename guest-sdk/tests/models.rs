@@ -70,7 +70,7 @@ fn the_description_says_what_the_attributes_say() {
     assert_eq!(field("title").kind, Kind::Varchar(10));
     assert!(field("title").unique && field("title").indexed);
     assert_eq!(field("author").column, Some("writer"));
-    assert_eq!(field("author").on_delete, OnDelete::Protect);
+    assert!(matches!(field("author").on_delete, OnDelete::Protect));
     assert_eq!((field("author").target.unwrap())().name, "Author");
     assert_eq!(field("status").kind, Kind::Enumeration(&["draft", "in_review", "live"]));
     assert_eq!(field("price").kind, Kind::Decimal { digits: 12, scale: 4 });
@@ -136,6 +136,88 @@ fn the_moment_is_filled_in_at_the_first_save_or_at_every_one() {
     let created = post.created_at;
     post.touch(false);
     assert_eq!(post.created_at, created);
+}
+
+fn even(number: &i32) -> Result<(), &'static str> {
+    if number % 2 == 0 { Ok(()) } else { Err("must be even") }
+}
+
+fn small(number: &i32) -> Result<(), &'static str> {
+    if *number < 100 { Ok(()) } else { Err("must be small") }
+}
+
+#[derive(Model, Debug, Clone)]
+#[model(
+    db_table = "shop_offers",
+    unique_together(name, state, where = Offer::state().eq("on"), name = "one_on"),
+    index(name, folded),
+    check("in_order", Offer::ends().gte(Offer::begins())),
+    check(!Offer::name().eq("x") | Offer::begins().is_null()),
+    managed = false,
+    max_query_limit = 500,
+    default
+)]
+struct Offer {
+    id: Id<Offer>,
+    #[field(default_factory = fresh_name)]
+    name: String,
+    #[field(choices = ["on", "off"], default = "on")]
+    state: String,
+    #[field(choices = [1, 2, 3], default = 1)]
+    stars: i16,
+    #[field(validators = [even, small], min_value = -5)]
+    rank: i32,
+    count: u32,
+    begins: Option<Date>,
+    ends: Option<Date>,
+    #[field(max_length = 5)]
+    tags: Vec<String>,
+    #[field(db_column = "address", db_index)]
+    from: Option<std::net::IpAddr>,
+    #[field(max_length = 80)]
+    slug: Option<Slug>,
+    #[field(on_delete = set(7))]
+    author: Option<ForeignKey<Author>>,
+}
+
+fn fresh_name() -> String {
+    "fresh".into()
+}
+
+#[test]
+fn a_models_rules_reach_the_description() {
+    use covet::bindings::covet::orm::{query::Node, schema};
+    let wire = covet::plugin::describe("p", "1", &[], &[Offer::meta()]).models.remove(0);
+    assert_eq!((wire.table.as_str(), wire.managed, wire.max_rows), ("shop_offers", false, Some(500)));
+    let one_on = &wire.indexes[0];
+    assert!(one_on.unique && one_on.name == "one_on");
+    let condition = one_on.condition.as_ref().unwrap();
+    assert!(matches!(&condition.filter[..], [Node::Compare(c)] if c.left.field == "state"));
+    assert_eq!(condition.params, b"\x81\x62on");
+    assert!(wire.indexes[1].folded && wire.indexes[1].condition.is_none());
+    let checks: Vec<(&str, usize)> = wire.checks.iter().map(|c| (c.name.as_str(), c.condition.filter.len())).collect();
+    assert_eq!(checks, [("ck_shop_offers_rank", 1), ("ck_shop_offers_count", 1), ("in_order", 1), ("", 4)]);
+    let field = |name: &str| wire.fields.iter().find(|f| f.name == name).unwrap();
+    assert!(matches!(&field("state").kind, schema::Kind::Enumeration(all) if all[..] == ["on", "off"]));
+    assert!(matches!(field("count").kind, schema::Kind::Int64));
+    assert!(matches!(field("slug").kind, schema::Kind::Slug(80)));
+    assert!(matches!(&field("tags").kind, schema::Kind::Array(spec) if spec.size == Some(5)));
+    assert_eq!((field("from").column.as_str(), field("from").indexed), ("address", true));
+    assert_eq!(field("name").default, None, "a factory is no constant");
+    let author = field("author").references.as_ref().unwrap();
+    assert!(matches!(author.on_delete, schema::OnDelete::SetValue) && author.value == Some(vec![7]));
+}
+
+#[test]
+fn choices_factories_and_several_validators_hold_before_a_row_is_stored() {
+    let offer = || Offer { name: "a".into(), ..Offer::default() };
+    assert_eq!((Offer::default().name.as_str(), Offer::default().stars), ("fresh", 1));
+    assert!(offer().check().is_ok());
+    let refused = |offer: Offer| offer.check().unwrap_err().to_string();
+    assert_eq!(refused(Offer { stars: 4, ..offer() }), "stars: must be one of: 1, 2, 3");
+    assert_eq!(refused(Offer { rank: 3, ..offer() }), "rank: must be even");
+    assert_eq!(refused(Offer { rank: 102, ..offer() }), "rank: must be small");
+    assert_eq!(refused(Offer { rank: -6, ..offer() }), "rank: must be at least -5");
 }
 
 #[test]

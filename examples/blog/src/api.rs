@@ -156,7 +156,7 @@ pub async fn patch(headers: Headers, id: Id<Post>, Json(changes): Json<Changes>)
 pub async fn delete(headers: Headers, id: Id<Post>) -> Result<StatusCode> {
     authorize(&headers)?;
     // Comments and tags of the post go with it: their foreign keys cascade.
-    match Post::objects().filter(Post::id().eq(id)).delete().await? {
+    match Post::objects().filter(Post::id().eq(id)).delete().await?.rows() {
         0 => Err(Error::not_found("Post")),
         _ => Ok(StatusCode::NO_CONTENT),
     }

@@ -23,6 +23,12 @@ use proc_macro::TokenStream;
 /// | `ordering = "-views, title"` | order of queries that name none; `-` is descending |
 /// | `index(a, b)`, `index(-created_at)` | an index over these fields |
 /// | `unique(a, b)` | no two rows share the values of all of these |
+/// | `index(…, name = "…")` | of an index or a unique one: its name |
+/// | `index(…, where = condition)` | of either: only of rows that meet the condition |
+/// | `index(…, folded)` | of either: over texts in lower case |
+/// | `check(condition)`, `check("name", condition)` | the database enforces it for every row |
+/// | `managed = false` | the table is somebody else's: compared, never created |
+/// | `max_query_limit = 500` | most rows of one answer |
 /// | `default` | also implements `Default`, with the fields' own defaults where they have one |
 /// | `serialize = false` | leaves `Serialize` to you |
 ///
@@ -30,17 +36,23 @@ use proc_macro::TokenStream;
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `max_length = 200`, `min_length = 1` | characters of a `String` |
+/// | `max_length = 200`, `min_length = 1` | characters of a `String` or `Slug`, elements of a `Vec` |
 /// | `unique`, `index` | |
 /// | `primary_key` | for keys that are not an `Id` |
 /// | `default = expr` | a constant: the column's `DEFAULT` |
+/// | `default_factory = function` | for the model's `Default` only |
+/// | `choices = ["a", "b"]` | one of these values |
 /// | `auto_now`, `auto_now_add` | filled at every save, or at the first |
 /// | `column = "name"` | the column; default: the field's name, `name_id` for a `ForeignKey` |
 /// | `digits = 18, scale = 2` | of a `Decimal` |
-/// | `on_delete = "cascade"` | of a `ForeignKey`: or `protect`, `set_null`, `do_nothing` |
-/// | `min = 0`, `max = 10` | checked before the row is stored |
+/// | `on_delete = "cascade"` | of a relation: or `protect`, `restrict`, `set_null`, `set_default`, `set(key)`, `do_nothing` |
+/// | `min = 0`, `max = 10` | checked before the row is stored; for whole numbers by the database too |
 /// | `validate = function` | `fn(&T) -> Result<(), impl Display>`, called before the row is stored |
+/// | `validators = [f, g]` | several of them |
 /// | `private` | never in JSON |
+///
+/// Options have their names of Django too: `db_table`, `unique_together`, `db_column`, `db_index`, `min_value`, `max_value`,
+/// `max_digits`, `decimal_places`.
 ///
 /// Doc comments, `cfg` and other attributes of the fields stay as they are.
 #[proc_macro_derive(Model, attributes(model, field))]

@@ -1,48 +1,23 @@
 //! `#[derive(Model)]`
 
+mod options;
+mod rules;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, Ident, Lit, LitBool, LitInt, LitStr, Path, Token, Type,
-    parenthesized,
+    Data, DeriveInput, Error, Expr, Fields, GenericArgument, Ident, LitInt, LitStr, PathArguments, PathSegment, Type,
 };
+
+use self::options::{DefaultValue, FieldOptions, Index, ModelOptions, OnDelete, field_options, model_options};
+use self::rules::field_check;
 
 use crate::snake_case;
 
 /// Functions that every model has; a field of that name would hide them.
 const TAKEN: [&str; 12] =
     ["objects", "get", "save", "save_fields", "delete", "refresh", "key", "meta", "check", "touch", "attach", "decode"];
-
-#[derive(Default)]
-struct ModelOptions {
-    table: Option<LitStr>,
-    ordering: Vec<(Ident, bool)>,
-    indexes: Vec<(Vec<(Ident, bool)>, bool)>,
-    default: bool,
-    serialize: Option<bool>,
-}
-
-#[derive(Default)]
-struct FieldOptions {
-    max_length: Option<LitInt>,
-    min_length: Option<LitInt>,
-    unique: bool,
-    index: bool,
-    primary_key: bool,
-    default: Option<Expr>,
-    auto_now: bool,
-    auto_now_add: bool,
-    column: Option<LitStr>,
-    digits: Option<LitInt>,
-    scale: Option<LitInt>,
-    on_delete: Option<TokenStream>,
-    min: Option<Expr>,
-    max: Option<Expr>,
-    validate: Option<Path>,
-    private: bool,
-}
 
 struct Field {
     name: Ident,
@@ -97,7 +72,7 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
             ));
         }
     }
-    let named = options.indexes.iter().flat_map(|(columns, _)| columns).chain(&options.ordering);
+    let named = options.indexes.iter().flat_map(|index| &index.columns).chain(&options.ordering);
     for (column, _) in named {
         if !fields.iter().any(|field| field.name == *column) {
             let known: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
@@ -112,10 +87,7 @@ fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::
 
 /// The index of the primary key: the field that says so, or the one of type `Id`.
 fn primary_key(model: &Ident, fields: &[Field]) -> syn::Result<usize> {
-    let is_id = |field: &Field| match &field.ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Id"),
-        _ => false,
-    };
+    let is_id = |field: &Field| named(&field.ty, "Id").is_some();
     let mut keys = fields.iter().enumerate().filter(|(_, field)| field.options.primary_key || is_id(field));
     match (keys.next(), keys.next()) {
         (Some((index, _)), None) => Ok(index),
@@ -134,128 +106,29 @@ fn primary_key(model: &Ident, fields: &[Field]) -> syn::Result<usize> {
     }
 }
 
-fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOptions> {
-    let mut options = ModelOptions::default();
-    for attribute in attributes.iter().filter(|a| a.path().is_ident("model")) {
-        attribute.parse_nested_meta(|meta| {
-            match text(&meta).as_str() {
-                "table" => options.table = Some(meta.value()?.parse()?),
-                "ordering" => options.ordering = ordering(&meta.value()?.parse()?)?,
-                "index" => options.indexes.push((columns(&meta)?, false)),
-                "unique" => options.indexes.push((columns(&meta)?, true)),
-                "default" => options.default = true,
-                "serialize" => options.serialize = Some(meta.value()?.parse::<LitBool>()?.value),
-                other => {
-                    return Err(meta.error(format!(
-                        "`{other}` is no option of a model: known are table, ordering, index(…), unique(…), default, serialize"
-                    )));
-                }
-            }
-            Ok(())
-        })?;
+/// The last segment of a type's path, when it has this name.
+fn named<'t>(ty: &'t Type, name: &str) -> Option<&'t PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().filter(|segment| segment.ident == name),
+        _ => None,
     }
-    if let Some(table) = &options.table {
-        let text = table.value();
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) {
-            return Err(Error::new(
-                table.span(),
-                "a table's name has letters, digits and _, and starts with a letter or _",
-            ));
-        }
-    }
-    Ok(options)
 }
 
-fn text(meta: &ParseNestedMeta<'_>) -> String {
-    meta.path.get_ident().map(Ident::to_string).unwrap_or_default()
-}
-
-/// `"-views, title"`
-fn ordering(list: &LitStr) -> syn::Result<Vec<(Ident, bool)>> {
-    list.value()
-        .split(',')
-        .map(|column| {
-            let column = column.trim();
-            let (name, descending) = match column.strip_prefix('-') {
-                Some(name) => (name, true),
-                None => (column, false),
-            };
-            let mut ident: Ident = syn::parse_str(name.trim()).map_err(|_| {
-                Error::new(list.span(), format!("`{column}` is no field: write ordering = \"-views, title\""))
-            })?;
-            ident.set_span(list.span());
-            Ok((ident, descending))
-        })
-        .collect()
-}
-
-/// `(a, -b)`
-fn columns(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<(Ident, bool)>> {
-    let list;
-    parenthesized!(list in meta.input);
-    let mut columns = Vec::new();
-    while !list.is_empty() {
-        let descending = list.parse::<Option<Token![-]>>()?.is_some();
-        columns.push((list.parse()?, descending));
-        if !list.is_empty() {
-            list.parse::<Token![,]>()?;
-        }
+/// The type in the angle brackets behind a name.
+fn argument(segment: &PathSegment) -> Option<&Type> {
+    match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        }),
+        _ => None,
     }
-    if columns.is_empty() {
-        return Err(meta.error("name the fields: index(author, -created_at)"));
-    }
-    Ok(columns)
 }
 
-fn field_options(attributes: &[Attribute]) -> syn::Result<FieldOptions> {
-    let mut options = FieldOptions::default();
-    for attribute in attributes.iter().filter(|a| a.path().is_ident("field")) {
-        attribute.parse_nested_meta(|meta| {
-            match text(&meta).as_str() {
-                "max_length" => options.max_length = Some(meta.value()?.parse()?),
-                "min_length" => options.min_length = Some(meta.value()?.parse()?),
-                "unique" => options.unique = true,
-                "index" => options.index = true,
-                "primary_key" => options.primary_key = true,
-                "default" => options.default = Some(meta.value()?.parse()?),
-                "auto_now" => options.auto_now = true,
-                "auto_now_add" => options.auto_now_add = true,
-                "column" => options.column = Some(meta.value()?.parse()?),
-                "digits" => options.digits = Some(meta.value()?.parse()?),
-                "scale" => options.scale = Some(meta.value()?.parse()?),
-                "on_delete" => options.on_delete = Some(on_delete(&meta.value()?.parse()?)?),
-                "min" => options.min = Some(meta.value()?.parse()?),
-                "max" => options.max = Some(meta.value()?.parse()?),
-                "validate" => options.validate = Some(meta.value()?.parse()?),
-                "private" => options.private = true,
-                other => {
-                    return Err(meta.error(format!(
-                        "`{other}` is no option of a field: known are max_length, min_length, unique, index, primary_key, default, auto_now, auto_now_add, column, digits, scale, on_delete, min, max, validate, private"
-                    )));
-                }
-            }
-            Ok(())
-        })?;
-    }
-    Ok(options)
-}
-
-fn on_delete(rule: &LitStr) -> syn::Result<TokenStream> {
-    let variant = match rule.value().as_str() {
-        "cascade" => "Cascade",
-        "protect" => "Protect",
-        "set_null" => "SetNull",
-        "do_nothing" => "DoNothing",
-        other => {
-            return Err(Error::new(
-                rule.span(),
-                format!("`{other}` is none of \"cascade\", \"protect\", \"set_null\", \"do_nothing\""),
-            ));
-        }
-    };
-    let variant = Ident::new(variant, rule.span());
-    Ok(quote!(::covet::__private::OnDelete::#variant))
+/// `name<…>`, or an `Option` of it.
+fn is_named(ty: &Type, name: &str) -> bool {
+    let inner = named(ty, "Option").and_then(argument).unwrap_or(ty);
+    named(inner, name).is_some()
 }
 
 fn index_columns(columns: &[(Ident, bool)]) -> TokenStream {
@@ -277,7 +150,7 @@ fn field_meta(field: &Field) -> TokenStream {
         let scale = options.scale.clone().unwrap_or_else(|| LitInt::new("2", Span::call_site()));
         meta = quote!(#meta.decimal(#digits, #scale));
     }
-    if options.unique {
+    if options.unique || is_named(ty, "OneToOne") {
         meta = quote!(#meta.unique());
     }
     if options.index {
@@ -289,11 +162,27 @@ fn field_meta(field: &Field) -> TokenStream {
     if let Some(column) = &options.column {
         meta = quote!(#meta.column(#column));
     }
-    if let Some(rule) = &options.on_delete {
-        meta = quote!(#meta.on_delete(#rule));
-    }
-    if let Some(default) = &options.default {
+    if let Some(DefaultValue::Constant(default)) = &options.default {
         meta = quote_spanned!(default.span()=> #meta.default(|| ::covet::__private::default::<#ty>(#default)));
+    }
+    match &options.on_delete {
+        Some(OnDelete::Rule(rule)) => {
+            meta = quote!(#meta.on_delete(::covet::__private::OnDelete::#rule));
+        }
+        Some(OnDelete::Set(key)) => {
+            let value = quote_spanned!(key.span()=> || ::covet::__private::key_of::<#ty>(#key));
+            meta = quote!(#meta.on_delete(::covet::__private::OnDelete::Set(#value)));
+        }
+        None => {}
+    }
+    if let Some(choices) = options::texts(&options.choices).filter(|choices| !choices.is_empty()) {
+        meta = quote!(#meta.choices(&[#(#choices),*]));
+    }
+    if let Some(min) = options.min.as_ref().and_then(rules::whole) {
+        meta = quote!(#meta.min(#min));
+    }
+    if let Some(max) = options.max.as_ref().and_then(rules::whole) {
+        meta = quote!(#meta.max(#max));
     }
     if options.auto_now {
         meta = quote!(#meta.auto_now());
@@ -306,67 +195,6 @@ fn unraw(name: &Ident) -> String {
     text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }
 
-/// The rules of a field that the plugin itself checks.
-fn field_check(field: &Field) -> TokenStream {
-    let Field { name, ty, options } = field;
-    let text = unraw(name);
-    let ready = quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::ready);
-    let mut checks = vec![quote! {
-        if let ::core::result::Result::Err(reason) = #ready(&self.#name) {
-            return ::core::result::Result::Err(::covet::__private::refused(#text, reason));
-        }
-    }];
-    let bare = quote_spanned!(ty.span()=> <#ty as ::covet::model::Field>::bare(&self.#name));
-    let longer = quote_spanned!(ty.span()=> ::covet::__private::longer_than);
-    let mut rule = |broken: TokenStream, reason: TokenStream| {
-        checks.push(quote! {
-            if let ::core::option::Option::Some(value) = #bare && #broken {
-                return ::core::result::Result::Err(::covet::__private::refused(#text, #reason));
-            }
-        });
-    };
-    if let Some(min) = &options.min {
-        let shown = show(min);
-        rule(quote!(*value < (#min)), quote!(::core::concat!("must be at least ", #shown)));
-    }
-    if let Some(max) = &options.max {
-        let shown = show(max);
-        rule(quote!(*value > (#max)), quote!(::core::concat!("must be at most ", #shown)));
-    }
-    if let Some(min) = &options.min_length {
-        let shown = min.base10_digits();
-        rule(
-            quote!(!#longer(value, (#min as usize).saturating_sub(1))),
-            quote!(::core::concat!("must have at least ", #shown, " characters")),
-        );
-    }
-    if let Some(max) = &options.max_length {
-        let shown = max.base10_digits();
-        rule(
-            quote!(#longer(value, #max as usize)),
-            quote!(::core::concat!("must have at most ", #shown, " characters")),
-        );
-    }
-    if let Some(validate) = &options.validate {
-        checks.push(quote! {
-            if let ::core::option::Option::Some(value) = #bare
-                && let ::core::result::Result::Err(reason) = #validate(value)
-            {
-                return ::core::result::Result::Err(::covet::__private::refused(#text, reason));
-            }
-        });
-    }
-    quote!(#(#checks)*)
-}
-
-fn show(expr: &Expr) -> String {
-    match expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) => lit.base10_digits().to_owned(),
-        Expr::Lit(ExprLit { lit: Lit::Float(lit), .. }) => lit.base10_digits().to_owned(),
-        other => quote!(#other).to_string().replace("- ", "-"),
-    }
-}
-
 fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usize) -> TokenStream {
     let model = &input.ident;
     let model_name = model.to_string();
@@ -376,10 +204,34 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
     let key_index = key as u8;
     let metas = fields.iter().map(field_meta);
     let ordering = index_columns(&options.ordering);
-    let indexes = options.indexes.iter().map(|(columns, unique)| {
-        let columns = index_columns(columns);
-        quote!(::covet::__private::IndexMeta { columns: #columns, unique: #unique })
+    let some = |value: Option<TokenStream>| match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    };
+    let condition =
+        |condition: &Expr| quote_spanned!(condition.span()=> || ::covet::__private::condition::<#model>(#condition));
+    let indexes = options.indexes.iter().map(|index| {
+        let columns = index_columns(&index.columns);
+        let Index { unique, folded, .. } = index;
+        let name = some(index.name.as_ref().map(|name| quote!(#name)));
+        let condition = some(index.condition.as_ref().map(condition));
+        quote! {
+            ::covet::__private::IndexMeta {
+                columns: #columns,
+                unique: #unique,
+                name: #name,
+                folded: #folded,
+                condition: #condition,
+            }
+        }
     });
+    let table_checks = options.checks.iter().map(|check| {
+        let name = some(check.name.as_ref().map(|name| quote!(#name)));
+        let condition = condition(&check.condition);
+        quote!(::covet::__private::CheckMeta { name: #name, condition: #condition })
+    });
+    let unmanaged = (options.managed == Some(false)).then(|| quote!(.unmanaged()));
+    let limited = options.max_query_limit.as_ref().map(|rows| quote!(.max_query_limit(#rows)));
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
     let numbers: Vec<u8> = (0..fields.len() as u8).collect();
@@ -448,7 +300,12 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
 
     let default = options.default.then(|| {
         let values = fields.iter().map(|Field { ty, options, .. }| match &options.default {
-            Some(value) => quote_spanned!(value.span()=> ::covet::__private::IntoField::<#ty>::into_field(#value)),
+            Some(DefaultValue::Constant(value)) => {
+                quote_spanned!(value.span()=> ::covet::__private::IntoField::<#ty>::into_field(#value))
+            }
+            Some(DefaultValue::Factory(make)) => {
+                quote_spanned!(make.span()=> ::covet::__private::IntoField::<#ty>::into_field(#make()))
+            }
             None => quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default()),
         });
         quote! {
@@ -480,7 +337,10 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
                     &[#(#indexes),*],
                     #ordering,
                     #key_index,
-                );
+                )
+                .checks(&[#(#table_checks),*])
+                #unmanaged
+                #limited;
                 &META
             }
 

@@ -1,5 +1,7 @@
 //! The trait behind a model's fields, and the scalar types that implement it.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Timelike, Utc};
 use minicbor::Decoder;
 use serde::{Serialize, Serializer};
@@ -15,10 +17,13 @@ use crate::{Decimal, Json};
 /// |---|---|---|
 /// | `bool` | boolean | bool |
 /// | `i16`, `i32`, `i64` | integer | int |
+/// | `u16`, `u32` | the next wider integer, with a rule of the table that it is not negative | int |
 /// | `f32`, `f64` | real | float; NaN and infinities are refused by the host |
 /// | [`Decimal`] | exact decimal, `digits = 18, scale = 2` unless `#[field(digits, scale)]` says otherwise | text |
 /// | `String` | varchar with `#[field(max_length = n)]`, else text | text |
-/// | [`Email`](super::Email), [`Url`](super::Url) | text, checked | text |
+/// | [`Email`](super::Email), [`Url`](super::Url), [`Slug`](super::Slug) | text, checked | text |
+/// | [`IpAddr`] | text in its canonical form | text |
+/// | `Vec<T>` of an [`Element`](super::Element) | JSON array | text |
 /// | [`Binary`](super::Binary), `Vec<u8>` | blob | bytes |
 /// | `DateTime<Utc>` | timestamp with time zone, microseconds | int |
 /// | [`Date`](crate::Date), [`Time`](crate::Time), [`Duration`](crate::Duration) | | int |
@@ -31,7 +36,7 @@ use crate::{Decimal, Json};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a model",
     label = "not a field type",
-    note = "write one of: bool, i16, i32, i64, f32, f64, Decimal, String, Email, Url, Binary, DateTime<Utc>, Date, Time, Duration, Json<T>, Uuid, Id<Self>, ForeignKey<M>, an enum with #[derive(Choices)], or an Option of these"
+    note = "write one of: bool, i16, i32, i64, u16, u32, f32, f64, Decimal, String, Email, Url, Slug, IpAddr, Binary, DateTime<Utc>, Date, Time, Duration, Json<T>, Uuid, Vec<T>, Id<Self>, ForeignKey<M>, OneToOne<M>, an enum with #[derive(Choices)], or an Option of these"
 )]
 pub trait Field: Sized {
     /// The type that is compared and assigned: the field's own, without `Option`.
@@ -45,6 +50,8 @@ pub trait Field: Sized {
     const NULLABLE: bool = false;
     /// True for `Id`: primary key, numbered by the database.
     const AUTO: bool = false;
+    /// The numbers that the type holds, where its column holds more; the database enforces them.
+    const RANGE: Option<(i64, i64)> = None;
     /// The model that a `ForeignKey` points to.
     const TARGET: Option<Target> = None;
 
@@ -170,6 +177,7 @@ scalar! {
     i16: Kind::Int16, [Ordered, Numeric], |v, out| put(out).i16(*v), |d| d.i16(), |v, s| v.serialize(s);
     i32: Kind::Int32, [Ordered, Numeric], |v, out| put(out).i32(*v), |d| d.i32(), |v, s| v.serialize(s);
     i64: Kind::Int64, [Ordered, Numeric], |v, out| put(out).i64(*v), |d| d.i64(), |v, s| v.serialize(s);
+    IpAddr: Kind::IpAddress, [Ordered, Textual], |v, out| put(out).str(&v.to_string()), |d| parse(d, "an IP address"), |v, s| v.serialize(s);
     f32: Kind::Float32, [Ordered, Numeric], |v, out| put(out).f32(*v), |d| real(d).map(|v| v as f32), |v, s| v.serialize(s);
     f64: Kind::Float64, [Ordered, Numeric], |v, out| put(out).f64(*v), |d| real(d), |v, s| v.serialize(s);
     Decimal: Kind::Decimal { digits: 18, scale: 2 }, [Ordered, Numeric],
@@ -186,6 +194,43 @@ scalar! {
     Uuid: Kind::Uuid, [Ordered], |v, out| put(out).bytes(v.as_bytes()),
         |d| Uuid::from_slice(d.bytes()?).map_err(|_| DecodeError::message("a UUID has 16 bytes")), |v, s| v.serialize(s);
     Vec<u8>: Kind::Binary, [], |v, out| put(out).bytes(v), |d| d.bytes().map(<[u8]>::to_vec), |v, s| s.collect_str(&super::text::Base64(v));
+}
+
+/// Whole numbers that are never negative, in the next wider column: the databases agree on signed ones only.
+macro_rules! unsigned {
+    ($($ty:ty: $kind:ident;)*) => {$(
+        impl Field for $ty {
+            type Bare = Self;
+            type Nullable = Option<Self>;
+            const KIND: Kind = Kind::$kind;
+            const RANGE: Option<(i64, i64)> = Some((0, <$ty>::MAX as i64));
+            #[inline]
+            fn encode(&self, out: &mut Vec<u8>) {
+                let _ = put(out).u64(u64::from(*self));
+            }
+            #[inline]
+            fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+                <$ty>::try_from(d.i64()?).map_err(|_| DecodeError::message("number out of range"))
+            }
+            #[inline]
+            fn bare(&self) -> Option<&Self> {
+                Some(self)
+            }
+            fn json<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.serialize(serializer)
+            }
+        }
+        impl Scalar for $ty {}
+        #[diagnostic::do_not_recommend]
+        impl Ordered for $ty {}
+        #[diagnostic::do_not_recommend]
+        impl Numeric for $ty {}
+    )*};
+}
+
+unsigned! {
+    u16: Int32;
+    u32: Int64;
 }
 
 /// The host writes what its driver gave: a whole number in a real column may come as any width of float.
@@ -224,6 +269,7 @@ impl<T: Field<Bare = T> + Scalar> Field for Option<T> {
     type Nullable = Self;
     const KIND: Kind = T::KIND;
     const NULLABLE: bool = true;
+    const RANGE: Option<(i64, i64)> = T::RANGE;
     const TARGET: Option<Target> = T::TARGET;
 
     #[inline]
@@ -359,6 +405,9 @@ mod tests {
         round(Uuid::from_u128(7));
         round(vec![0u8, 255]);
         round(Json(vec![1, 2, 3]));
+        round(u16::MAX);
+        round(u32::MAX);
+        round("2001:db8::1".parse::<IpAddr>().unwrap());
         round(None::<i64>);
         round(Some(String::from("x")));
     }

@@ -31,6 +31,10 @@ pub struct ForeignKey<M: Model> {
     row: Option<Box<M>>,
 }
 
+/// A [`ForeignKey`] that no two rows share, so that an `M` has one of this model at most. The macro goes by the name: the
+/// field is unique.
+pub type OneToOne<M> = ForeignKey<M>;
+
 impl<M: Model> ForeignKey<M> {
     /// To the row with this key, not loaded.
     pub fn to(key: impl Into<M::Key>) -> Self {

@@ -4,7 +4,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Field;
-use crate::bindings::covet::orm::schema;
+use crate::bindings::covet::orm::{query, schema};
+use crate::wire::{Array, put};
+
+/// Longest name of a table's rule, bytes: what PostgreSQL keeps.
+const MAX_NAME: usize = 63;
 
 /// What a field holds; the Rust mirror of `covet:orm/schema.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,19 +56,47 @@ pub enum Kind {
     Email,
     /// `Url`
     Url,
+    /// `Slug`: the most characters.
+    Slug(u32),
+    /// `IpAddr`
+    IpAddress,
+    /// `Vec<T>`: what it holds, and the most elements.
+    Array(Element, Option<u32>),
 }
 
+pub use schema::Element;
+
 /// What happens to a row when the row it points to is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum OnDelete {
     /// It is deleted too. The default.
     Cascade,
     /// The deletion is refused.
     Protect,
+    /// The deletion is refused, unless it takes the row along by another path.
+    Restrict,
     /// Its foreign key becomes null; the field must be an `Option`.
     SetNull,
-    /// Left to the database.
+    /// Its foreign key becomes the field's default.
+    SetDefault,
+    /// Its foreign key becomes this key, one CBOR item.
+    Set(fn() -> Vec<u8>),
+    /// Left to the database, which refuses.
     DoNothing,
+}
+
+impl OnDelete {
+    fn to_wire(self) -> (schema::OnDelete, Option<Vec<u8>>) {
+        match self {
+            OnDelete::Cascade => (schema::OnDelete::Cascade, None),
+            OnDelete::Protect => (schema::OnDelete::Protect, None),
+            OnDelete::Restrict => (schema::OnDelete::Restrict, None),
+            OnDelete::SetNull => (schema::OnDelete::SetNull, None),
+            OnDelete::SetDefault => (schema::OnDelete::SetDefault, None),
+            OnDelete::Set(value) => (schema::OnDelete::SetValue, Some(value())),
+            OnDelete::DoNothing => (schema::OnDelete::DoNothing, None),
+        }
+    }
 }
 
 /// Where a relation leads. A function, so that models may point to each other.
@@ -97,6 +129,8 @@ pub struct FieldMeta {
     pub default: Option<fn() -> Vec<u8>>,
     /// Set by the SDK at every save.
     pub auto_now: bool,
+    /// The least and the greatest whole number; the database enforces it too.
+    pub range: Option<(i64, i64)>,
 }
 
 impl FieldMeta {
@@ -115,13 +149,52 @@ impl FieldMeta {
             on_delete: OnDelete::Cascade,
             default: None,
             auto_now: false,
+            range: T::RANGE,
         }
     }
 
     /// `#[field(max_length = n)]`
     pub const fn max_length(mut self, characters: u32) -> Self {
-        assert!(matches!(self.kind, Kind::Text), "max_length belongs to String fields");
-        self.kind = Kind::Varchar(characters);
+        assert!(
+            matches!(self.kind, Kind::Text | Kind::Slug(_) | Kind::Array(..)),
+            "max_length belongs to String, Slug and Vec fields"
+        );
+        self.kind = match self.kind {
+            Kind::Slug(_) => Kind::Slug(characters),
+            Kind::Array(element, _) => Kind::Array(element, Some(characters)),
+            _ => Kind::Varchar(characters),
+        };
+        self
+    }
+
+    /// `#[field(choices = ["…", "…"])]`
+    pub const fn choices(mut self, choices: &'static [&'static str]) -> Self {
+        assert!(matches!(self.kind, Kind::Text), "choices that are texts belong to String fields");
+        self.kind = Kind::Enumeration(choices);
+        self
+    }
+
+    /// `#[field(min = n)]` of a field of whole numbers, where `n` is a literal; others are checked by the plugin alone.
+    pub const fn min(mut self, min: i64) -> Self {
+        if matches!(self.kind, Kind::Int16 | Kind::Int32 | Kind::Int64) {
+            let max = match self.range {
+                Some((_, max)) => max,
+                None => i64::MAX,
+            };
+            self.range = Some((min, max));
+        }
+        self
+    }
+
+    /// `#[field(max = n)]`, as [`min`](FieldMeta::min).
+    pub const fn max(mut self, max: i64) -> Self {
+        if matches!(self.kind, Kind::Int16 | Kind::Int32 | Kind::Int64) {
+            let min = match self.range {
+                Some((min, _)) => min,
+                None => i64::MIN,
+            };
+            self.range = Some((min, max));
+        }
         self
     }
 
@@ -166,6 +239,10 @@ impl FieldMeta {
             self.nullable || !matches!(on_delete, OnDelete::SetNull),
             "on_delete = \"set_null\" needs an Option<ForeignKey<…>>"
         );
+        assert!(
+            self.default.is_some() || !matches!(on_delete, OnDelete::SetDefault),
+            "on_delete = \"set_default\" needs a default: write #[field(default = …)]"
+        );
         self.on_delete = on_delete;
         self
     }
@@ -182,14 +259,39 @@ impl FieldMeta {
         self
     }
 
+    fn column_name(&self) -> String {
+        match (self.column, self.target) {
+            (Some(column), _) => column.into(),
+            (None, Some(_)) => format!("{}_id", self.name),
+            (None, None) => self.name.into(),
+        }
+    }
+
+    /// The rule that the database enforces for `range`.
+    fn range_check(&self, table: &str) -> Option<schema::Check> {
+        let (min, max) = self.range?;
+        let mut params = Array::new();
+        let out = params.item();
+        let _ = put(out).array(2);
+        Field::encode(&min, out);
+        Field::encode(&max, out);
+        let node = query::Node::Compare(query::Comparison {
+            left: query::FieldPath { via: Vec::new(), field: self.name.into() },
+            lookup: query::Lookup::Range,
+            right: query::Operand::Param(0),
+        });
+        let name = format!("ck_{table}_{}", self.column_name());
+        Some(schema::Check {
+            // The databases cut longer names; the host derives one that fits.
+            name: if name.len() > MAX_NAME { String::new() } else { name },
+            condition: schema::Condition { filter: vec![node], params: params.finish() },
+        })
+    }
+
     fn to_wire(&self) -> schema::Field {
         schema::Field {
             name: self.name.into(),
-            column: match (self.column, self.target) {
-                (Some(column), _) => column.into(),
-                (None, Some(_)) => format!("{}_id", self.name),
-                (None, None) => self.name.into(),
-            },
+            column: self.column_name(),
             // A foreign key is stored as what it points to, `max_length` included.
             kind: self.target.map_or(self.kind, |target| target().key_field().kind).to_wire(),
             nullable: self.nullable,
@@ -197,14 +299,9 @@ impl FieldMeta {
             indexed: self.indexed,
             primary_key: self.primary_key,
             auto_increment: self.auto,
-            references: self.target.map(|target| schema::Relation {
-                model: target().name.into(),
-                on_delete: match self.on_delete {
-                    OnDelete::Cascade => schema::OnDelete::Cascade,
-                    OnDelete::Protect => schema::OnDelete::Protect,
-                    OnDelete::SetNull => schema::OnDelete::SetNull,
-                    OnDelete::DoNothing => schema::OnDelete::DoNothing,
-                },
+            references: self.target.map(|target| {
+                let (on_delete, value) = self.on_delete.to_wire();
+                schema::Relation { model: target().name.into(), on_delete, value }
             }),
             default: self.default.map(|default| default()),
         }
@@ -233,6 +330,9 @@ impl Kind {
             Kind::Enumeration(choices) => schema::Kind::Enumeration(choices.iter().map(|c| (*c).into()).collect()),
             Kind::Email => schema::Kind::Email,
             Kind::Url => schema::Kind::Url,
+            Kind::Slug(characters) => schema::Kind::Slug(characters),
+            Kind::IpAddress => schema::Kind::IpAddress,
+            Kind::Array(element, size) => schema::Kind::Array(schema::ArraySpec { element, size }),
         }
     }
 }
@@ -252,6 +352,9 @@ impl IndexColumn {
     }
 }
 
+/// A condition with its values; made when the plugin is described.
+pub type Condition = fn() -> schema::Condition;
+
 /// An index over several fields.
 #[derive(Debug)]
 pub struct IndexMeta {
@@ -259,6 +362,33 @@ pub struct IndexMeta {
     pub columns: &'static [IndexColumn],
     /// No two rows share the values of all its columns.
     pub unique: bool,
+    /// `None`: the host derives one.
+    pub name: Option<&'static str>,
+    /// Over its texts in lower case.
+    pub folded: bool,
+    /// Only rows that meet it are in the index.
+    pub condition: Option<Condition>,
+}
+
+impl IndexMeta {
+    fn to_wire(&self) -> schema::Index {
+        schema::Index {
+            name: self.name.unwrap_or_default().into(),
+            columns: self.columns.iter().map(IndexColumn::to_wire).collect(),
+            unique: self.unique,
+            folded: self.folded,
+            condition: self.condition.map(|condition| condition()),
+        }
+    }
+}
+
+/// A rule that the database enforces for every row.
+#[derive(Debug)]
+pub struct CheckMeta {
+    /// `None`: the host derives one.
+    pub name: Option<&'static str>,
+    /// What must hold.
+    pub condition: Condition,
 }
 
 /// One model.
@@ -272,8 +402,14 @@ pub struct ModelMeta {
     pub fields: &'static [FieldMeta],
     /// Over several fields.
     pub indexes: &'static [IndexMeta],
+    /// Rules that the database enforces.
+    pub checks: &'static [CheckMeta],
     /// Order of queries that name none.
     pub ordering: &'static [IndexColumn],
+    /// False: the table is somebody else's, and nothing of it is created.
+    pub managed: bool,
+    /// Most rows of one answer; `None`: the host's own limit.
+    pub max_query_limit: Option<u32>,
     /// Index of the primary key among the fields.
     pub key: u8,
     /// The plan of `get(key)`, so that it needs no table look-up.
@@ -292,7 +428,40 @@ impl ModelMeta {
         key: u8,
     ) -> Self {
         assert!(fields.len() <= 250, "a model has at most 250 fields");
-        ModelMeta { name, table, fields, indexes, ordering, key, by_key: PlanSlot::new() }
+        ModelMeta {
+            name,
+            table,
+            fields,
+            indexes,
+            checks: &[],
+            ordering,
+            managed: true,
+            max_query_limit: None,
+            key,
+            by_key: PlanSlot::new(),
+        }
+    }
+
+    /// `#[model(check(…))]`
+    #[doc(hidden)]
+    pub const fn checks(mut self, checks: &'static [CheckMeta]) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// `#[model(managed = false)]`
+    #[doc(hidden)]
+    pub const fn unmanaged(mut self) -> Self {
+        self.managed = false;
+        self
+    }
+
+    /// `#[model(max_query_limit = n)]`
+    #[doc(hidden)]
+    pub const fn max_query_limit(mut self, rows: u32) -> Self {
+        assert!(rows > 0, "max_query_limit must be 1 or more");
+        self.max_query_limit = Some(rows);
+        self
     }
 
     /// The primary key's field.
@@ -305,16 +474,19 @@ impl ModelMeta {
             name: self.name.into(),
             table: self.table.into(),
             fields: self.fields.iter().map(FieldMeta::to_wire).collect(),
-            indexes: self
-                .indexes
+            indexes: self.indexes.iter().map(IndexMeta::to_wire).collect(),
+            checks: self
+                .fields
                 .iter()
-                .map(|index| schema::Index {
-                    name: String::new(),
-                    columns: index.columns.iter().map(IndexColumn::to_wire).collect(),
-                    unique: index.unique,
-                })
+                .filter_map(|field| field.range_check(self.table))
+                .chain(self.checks.iter().map(|check| schema::Check {
+                    name: check.name.unwrap_or_default().into(),
+                    condition: (check.condition)(),
+                }))
                 .collect(),
             ordering: self.ordering.iter().map(IndexColumn::to_wire).collect(),
+            managed: self.managed,
+            max_rows: self.max_query_limit,
         }
     }
 }

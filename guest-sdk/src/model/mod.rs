@@ -1,5 +1,6 @@
 //! Models: structs that are rows.
 
+mod array;
 pub(crate) mod field;
 mod foreign_key;
 mod id;
@@ -12,11 +13,12 @@ use std::hash::Hash;
 use minicbor::Decoder;
 use serde::Serializer;
 
+pub use self::array::Element;
 pub use self::field::{AsJson, Field, HasDate, HasTime, Now, Numeric, Ordered, Scalar, Textual};
-pub use self::foreign_key::{ForeignKey, Relation};
+pub use self::foreign_key::{ForeignKey, OneToOne, Relation};
 pub use self::id::Id;
-pub use self::text::{Binary, Email, InvalidText, Url};
-use crate::query::{self, FieldList, QuerySet};
+pub use self::text::{Binary, Email, InvalidText, Slug, Url};
+use crate::query::{self, Deleted, FieldList, QuerySet};
 use crate::wire::DecodeError;
 use crate::{Error, Result};
 use meta::ModelMeta;
@@ -146,11 +148,11 @@ pub trait Model: Sized + 'static {
         query::save_fields(self, fields, None).await
     }
 
-    /// Deletes the row. True: it was there.
+    /// Deletes the row, and what goes along with it by the rules of `on_delete`. Says how many rows went, by model.
     ///
     /// # Errors
-    /// [`Error::ForeignKeyViolation`] when other rows protect it, and those of any query.
-    async fn delete(&self) -> Result<bool> {
+    /// [`Error::ForeignKeyViolation`] names the relation whose rows protect it; then nothing was deleted. Those of any query.
+    async fn delete(&self) -> Result<Deleted> {
         query::delete(self, None).await
     }
 

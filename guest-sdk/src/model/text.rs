@@ -120,6 +120,77 @@ impl Url {
     }
 }
 
+/// A name that may stand in a URL's path as it is: ASCII letters and digits, `-` and `_`; at most 50 characters unless
+/// `#[field(max_length = n)]` says otherwise.
+///
+/// ```
+/// # use covet::prelude::*;
+/// assert_eq!(Slug::of("Größe & Gewicht: Über Öfen").as_str(), "grosse-gewicht-uber-ofen");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slug(String);
+
+impl Slug {
+    /// The most characters of a field that does not say otherwise.
+    pub const MAX: u32 = 50;
+
+    /// Checks.
+    ///
+    /// # Errors
+    /// With the rule that the text breaks.
+    pub fn new(text: impl Into<String>) -> Result<Self, InvalidText> {
+        let text = text.into();
+        let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        match fits {
+            true => Ok(Slug(text)),
+            false => {
+                let reason = "it must have a character, and only ASCII letters and digits, - and _";
+                Err(InvalidText { what: "a slug", text, reason })
+            }
+        }
+    }
+
+    /// Makes one of any text: lower case, letters of the Latin script without their marks, all else a single `-`; cut to 50
+    /// characters. A text without a letter or digit of that script gives `n-a`.
+    pub fn of(text: &str) -> Self {
+        let mut slug = String::with_capacity(text.len());
+        for c in text.chars().flat_map(char::to_lowercase) {
+            let plain = match c {
+                'a'..='z' | '0'..='9' | '_' => {
+                    slug.push(c);
+                    continue;
+                }
+                'à'..='å' | 'ā' | 'ă' | 'ą' => "a",
+                'æ' => "ae",
+                'ç' | 'ć' | 'č' => "c",
+                'ď' | 'đ' => "d",
+                'è'..='ë' | 'ē' | 'ė' | 'ę' | 'ě' => "e",
+                'ğ' => "g",
+                'ì'..='ï' | 'ī' | 'į' | 'ı' => "i",
+                'ł' | 'ľ' => "l",
+                'ñ' | 'ń' | 'ň' => "n",
+                'ò'..='ö' | 'ø' | 'ō' | 'ő' => "o",
+                'œ' => "oe",
+                'ř' => "r",
+                'ś' | 'š' | 'ş' => "s",
+                'ß' => "ss",
+                'ť' | 'ţ' => "t",
+                'ù'..='ü' | 'ū' | 'ů' | 'ű' => "u",
+                'ý' | 'ÿ' => "y",
+                'ź' | 'ż' | 'ž' => "z",
+                // What lower case leaves beside a letter (the dot of `İ`), and apostrophes: it's, not it-s.
+                '\u{300}'..='\u{36f}' | '\'' | '’' => continue,
+                _ if slug.is_empty() || slug.ends_with('-') => continue,
+                _ => "-",
+            };
+            slug.push_str(plain);
+        }
+        slug.truncate(Self::MAX as usize);
+        let slug = slug.trim_end_matches('-');
+        Slug(if slug.is_empty() { "n-a".into() } else { slug.into() })
+    }
+}
+
 macro_rules! checked_text {
     ($($ty:ident, $kind:expr;)*) => {$(
         impl $ty {
@@ -181,6 +252,7 @@ macro_rules! checked_text {
 checked_text! {
     Email, Kind::Email;
     Url, Kind::Url;
+    Slug, Kind::Slug(Slug::MAX);
 }
 
 /// Bytes. In JSON base64 (RFC 4648, section 4). `Vec<u8>` works as a field as well.
@@ -251,6 +323,25 @@ mod tests {
         for bad in ["", "example.org", "ftp://x", "javascript:alert(1)", "http://", "http:///x", "http://a b"] {
             assert!(Url::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn slugs_are_checked_and_made_of_any_text() {
+        assert!(Slug::new("a-B_9").is_ok());
+        for bad in ["", "a b", "ä", "a/b"] {
+            assert!(Slug::new(bad).is_err(), "{bad}");
+        }
+        for (text, slug) in [
+            ("On looms, again!", "on-looms-again"),
+            ("  --  ", "n-a"),
+            ("日本", "n-a"),
+            ("Łódź İs", "lodz-is"),
+            ("It's", "its"),
+        ] {
+            assert_eq!(Slug::of(text).as_str(), slug, "{text}");
+        }
+        let long = Slug::of(&"ab ".repeat(50));
+        assert!(long.len() <= 50 && Slug::new(long.into_string()).is_ok());
     }
 
     #[test]

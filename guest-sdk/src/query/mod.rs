@@ -1,6 +1,8 @@
 //! Queries: built from typed columns, planned by the host once a shape, answered as packed rows.
 
 mod column;
+mod condition;
+mod deleted;
 mod expr;
 mod plan;
 mod set;
@@ -12,6 +14,9 @@ mod values;
 mod write;
 
 pub use self::column::{Assignment, Column, Order, SetValue};
+#[doc(hidden)]
+pub use self::condition::condition;
+pub use self::deleted::Deleted;
 pub use self::expr::{Condition, Expr, Operand, Selector, Value};
 pub(crate) use self::set::by_key;
 pub use self::set::{OrderBy, QuerySet, Related};

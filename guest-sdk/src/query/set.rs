@@ -8,6 +8,7 @@ use minicbor::Decoder;
 use smallvec::SmallVec;
 
 use super::column::{Column, Order};
+use super::deleted::Deleted;
 use super::expr::{Condition, Selector};
 use super::plan::{run, run_by_key};
 use super::shape::{Path, Shape, Verb, Words, all_of, flag, negate, ordered};
@@ -253,15 +254,16 @@ impl<M: Model> QuerySet<M> {
         Ok(Decoder::new(&bytes).bool()?)
     }
 
-    /// Deletes the rows; returns how many, without those that went by cascade. Order, limit and offset are refused.
+    /// Deletes the rows, and what goes along with them by the rules of `on_delete`; returns how many, by model. Order, limit and
+    /// offset are refused.
     ///
     /// # Errors
-    /// [`Error::ForeignKeyViolation`] when other rows protect one, and those of any query.
-    pub async fn delete(self) -> Result<u64> {
+    /// [`Error::ForeignKeyViolation`] names the relation whose rows protect one; then nothing was deleted. Those of any query.
+    pub async fn delete(self) -> Result<Deleted> {
         self.whole("delete")?;
         let shape = Shape::new(M::meta(), Verb::Delete, 0, &self.filter, &[], &[], &[]);
         let bytes = run(shape, self.params, self.tx.as_ref()).await?;
-        Ok(Decoder::new(&bytes).u64()?)
+        Deleted::read(&bytes)
     }
 
     /// Updates and deletions concern all rows of a filter: a limit would be silently ignored, so it is an error.

@@ -325,6 +325,7 @@ impl Shape {
                 related: related.iter().map(|word| Path::of_word(*word).names(meta)).collect(),
                 fields: fields.iter().map(|word| Path::of_word(*word).to_wire(meta)).collect(),
                 distinct: flags & flag::DISTINCT != 0,
+                prefetch: Vec::new(),
             }),
             v if v == Verb::Count as u8 => wit::Operation::Count(nodes),
             v if v == Verb::Exists as u8 => wit::Operation::Exists(nodes),
@@ -353,7 +354,7 @@ impl Shape {
 }
 
 /// The nodes, and how many parameters they take.
-fn filter_to_wire(meta: &'static ModelMeta, words: &[u64]) -> (Vec<wit::Node>, u32) {
+pub(crate) fn filter_to_wire(meta: &'static ModelMeta, words: &[u64]) -> (Vec<wit::Node>, u32) {
     let mut nodes = Vec::with_capacity(words.len());
     let mut params = 0;
     let mut words = words.iter();

@@ -286,7 +286,7 @@ impl<'b> Untyped<'b> {
             Kind::Boolean => Untyped::Bool(d.bool()?),
             Kind::Int16 | Kind::Int32 | Kind::Int64 => Untyped::Int(d.i64()?),
             Kind::Float32 | Kind::Float64 => Untyped::Real(f64::decode(d)?),
-            Kind::Json => {
+            Kind::Json | Kind::Array(..) => {
                 Untyped::Json(serde_json::from_str(d.str()?).map_err(|e| DecodeError::message(e.to_string()))?)
             }
             Kind::Binary => Untyped::Owned(text::<Binary>(d)?),
@@ -295,9 +295,14 @@ impl<'b> Untyped<'b> {
             Kind::Time => Untyped::Owned(text::<Time>(d)?),
             Kind::Duration => Untyped::Owned(text::<Duration>(d)?),
             Kind::Uuid => Untyped::Owned(text::<uuid::Uuid>(d)?),
-            Kind::Decimal { .. } | Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => {
-                Untyped::Text(d.str()?)
-            }
+            Kind::Decimal { .. }
+            | Kind::Varchar(_)
+            | Kind::Text
+            | Kind::Enumeration(_)
+            | Kind::Email
+            | Kind::Url
+            | Kind::Slug(_)
+            | Kind::IpAddress => Untyped::Text(d.str()?),
         })
     }
 }

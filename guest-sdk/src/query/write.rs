@@ -4,6 +4,7 @@ use minicbor::Decoder;
 use smallvec::SmallVec;
 
 use super::column::{Assignment, Column, SetValue};
+use super::deleted::Deleted;
 use super::expr::{Condition, key_is};
 use super::plan::run;
 use super::set::{QuerySet, row};
@@ -107,11 +108,10 @@ pub(crate) async fn save_fields<M: Model>(row: &mut M, list: impl FieldList<M>, 
     }
 }
 
-pub(crate) async fn delete<M: Model>(row: &M, tx: Option<&Tx>) -> Result<bool> {
+pub(crate) async fn delete<M: Model>(row: &M, tx: Option<&Tx>) -> Result<Deleted> {
     let filter = key_is::<M>(row.key());
     let shape = Shape::new(M::meta(), Verb::Delete, 0, &filter.words, &[], &[], &[]);
-    let bytes = run(shape, filter.params, tx).await?;
-    Ok(Decoder::new(&bytes).u64()? > 0)
+    Deleted::read(&run(shape, filter.params, tx).await?)
 }
 
 /// For `#[field(default = …)]`: a constant as one CBOR item.

@@ -11,13 +11,14 @@ use std::collections::HashMap;
 use covet_db::Value;
 
 use crate::SchemaError;
-use crate::schema::{Field, Model};
+use crate::schema::{Check, Condition, Field, Model};
 
+pub(crate) use check::constant;
 pub(crate) use keys::shortened;
 
 pub use check::{
-    MAX_DEFAULT, MAX_ENUM_VALUE, MAX_ENUM_VALUES, MAX_FIELDS, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_MODELS, MAX_NAME,
-    MAX_VARCHAR,
+    MAX_CHECKS, MAX_DEFAULT, MAX_ENUM_VALUE, MAX_ENUM_VALUES, MAX_FIELDS, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_MODELS,
+    MAX_NAME, MAX_VARCHAR,
 };
 
 /// One column of a key.
@@ -37,6 +38,18 @@ pub struct Key {
     pub unique: bool,
 }
 
+/// An index that proves nothing about a query, because it has some rows only, or has texts in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecialKey {
+    pub name: String,
+    pub columns: Vec<KeyColumn>,
+    pub unique: bool,
+    /// Over its texts in lower case.
+    pub folded: bool,
+    /// Only of rows that meet it.
+    pub condition: Option<Condition>,
+}
+
 /// A checked model.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -48,6 +61,10 @@ pub struct Entry {
     /// The default of each field.
     pub defaults: Vec<Option<Value>>,
     pub keys: Vec<Key>,
+    /// Indexes that the planner leaves aside.
+    pub special: Vec<SpecialKey>,
+    /// Rules of the table, all named.
+    pub checks: Vec<Check>,
     /// Fields of other models that point here: model and field.
     pub referenced_by: Vec<(usize, usize)>,
     fields: HashMap<String, usize>,

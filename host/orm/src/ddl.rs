@@ -5,6 +5,7 @@
 //! and `docs/decisions/006-server-storage.md`; in code, `Forms`, one module a dialect.
 
 mod compare;
+mod condition;
 mod create;
 mod forms;
 mod limits;
@@ -62,11 +63,32 @@ pub fn reconcile(
             continue;
         };
         match existing.table(&entry.model.table) {
+            None if !entry.model.managed => mismatches.push(SchemaMismatch {
+                table: entry.model.table.clone(),
+                column: String::new(),
+                model: entry.model.name.clone(),
+                what: "is missing, and the model is not managed".to_owned(),
+                way_out: "create the table, or let Covet: drop `managed = false`".to_owned(),
+            }),
+            None if !entry.model.managed => mismatches.push(SchemaMismatch {
+                table: entry.model.table.clone(),
+                column: String::new(),
+                model: entry.model.name.clone(),
+                what: "is missing, and the model is not managed".to_owned(),
+                way_out: "create the table, or let Covet: drop `managed = false`".to_owned(),
+            }),
             None => {
                 limits::check(forms, entry, &mut mismatches);
                 create::table(forms, catalog, index, existing, &mut made);
             }
-            Some(table) => compare::table(forms, catalog, entry, table, &mut made.statements, &mut mismatches),
+            Some(table) => {
+                let mut missing = Vec::new();
+                compare::table(forms, catalog, entry, table, &mut missing, &mut mismatches);
+                // Indexes of somebody else's table are somebody else's business.
+                if entry.model.managed {
+                    made.statements.append(&mut missing);
+                }
+            }
         }
     }
     if mismatches.is_empty() { Ok(made.into_statements()) } else { Err(mismatches) }

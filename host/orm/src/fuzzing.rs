@@ -1,11 +1,11 @@
 //! Entry points for fuzzers: any bytes make a shape, and any bytes are bound. Not part of the API.
 
-use crate::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
+use crate::schema::{ArraySpec, DecimalSpec, Element, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use crate::shape::{
-    Assignment, Change, Comparison, FieldPath, GetOrCreate, Insert, Lookup, Node, Operand, Operation, Order, Select,
-    Shape, Update,
+    Assignment, Change, Comparison, FieldPath, GetOrCreate, Insert, Lookup, Node, Operand, Operation, Order, Prefetch,
+    Select, Shape, Update,
 };
-use crate::{Catalog, Dialect, Plans, plan};
+use crate::{Call, Catalog, Dialect, Plans, plan};
 
 /// Reads bytes as choices; past the end every choice is 0.
 struct Choices<'b> {
@@ -83,9 +83,25 @@ impl Choices<'_> {
         Insert { fields: self.several(Self::name), many: self.flag(), ignore_conflicts: self.flag() }
     }
 
+    fn level(&mut self) -> Prefetch {
+        let steps = ["Post.author", "Post.parent", "Author.parent", "author", "Nobody.x"];
+        Prefetch {
+            parent: self.flag().then(|| self.number()),
+            relation: self.several(|choices| {
+                steps.get(usize::from(choices.byte()) % steps.len()).copied().unwrap_or_default().to_owned()
+            }),
+            filter: self.several(Self::node),
+            order: self.several(|choices| Order { by: choices.path(), descending: choices.flag() }),
+            reverse: self.flag(),
+            limit: self.flag().then(|| self.number()),
+            related: self.several(|choices| choices.several(Self::name)),
+        }
+    }
+
     fn operation(&mut self) -> Operation {
         match self.byte() % 7 {
             0 => Operation::Select(Select {
+                prefetch: if self.flag() { self.several(Self::level) } else { Vec::new() },
                 filter: self.several(Self::node),
                 order: self.several(|choices| Order { by: choices.path(), descending: choices.flag() }),
                 reverse: self.flag(),
@@ -146,7 +162,7 @@ pub fn models() -> Vec<Model> {
     let relation = |name: &str, model: &str, nullable: bool| Field {
         column: format!("{name}_id"),
         nullable,
-        references: Some(Relation { model: model.to_owned(), on_delete: OnDelete::Cascade }),
+        references: Some(Relation { model: model.to_owned(), on_delete: OnDelete::Cascade, value: None }),
         ..field(name, Kind::Int64)
     };
     let nullable = |field: Field| Field { nullable: true, ..field };
@@ -156,7 +172,10 @@ pub fn models() -> Vec<Model> {
         table: "authors".to_owned(),
         fields: vec![key(), field("name", Kind::Varchar(80)), relation("parent", "Author", true)],
         indexes: Vec::new(),
+        checks: Vec::new(),
         ordering: vec![by("name", false)],
+        managed: true,
+        max_rows: None,
     };
     let post = Model {
         name: "Post".to_owned(),
@@ -178,6 +197,9 @@ pub fn models() -> Vec<Model> {
             nullable(field("state", Kind::Enumeration(vec!["draft".to_owned(), "live".to_owned()]))),
             nullable(field("mail", Kind::Email)),
             nullable(field("link", Kind::Url)),
+            nullable(field("tag", Kind::Slug(50))),
+            nullable(field("from", Kind::IpAddress)),
+            nullable(field("list", Kind::Array(ArraySpec { element: Element::Int32, size: Some(8) }))),
             nullable(field("doc", Kind::Json)),
             nullable(field("small", Kind::Int16)),
             nullable(field("ratio", Kind::Float64)),
@@ -187,8 +209,13 @@ pub fn models() -> Vec<Model> {
             name: String::new(),
             columns: vec![by("born", true), by("title", false)],
             unique: false,
+            folded: false,
+            condition: None,
         }],
+        checks: Vec::new(),
         ordering: vec![by("born", true)],
+        managed: true,
+        max_rows: None,
     };
     vec![author, post]
 }
@@ -199,7 +226,7 @@ pub fn plan_any(bytes: &[u8]) {
         return;
     };
     if let Ok(plan) = plan(&catalog, Dialect::Sqlite, &shape(bytes)) {
-        let _ = plan.bind(bytes);
+        let _ = Call::of(&std::sync::Arc::new(plan), bytes);
     }
 }
 
@@ -225,6 +252,8 @@ pub fn plans() -> Plans {
         let assignment = Assignment { field: field.clone(), change: Change::Set, param: 0 };
         let _ = plans.prepare(&shape(Operation::Update(Update { filter: Vec::new(), assignments: vec![assignment] })));
     }
+    let posts = Prefetch { relation: vec!["Post.parent".to_owned()], limit: Some(0), ..Prefetch::default() };
+    let _ = plans.prepare(&shape(Operation::Select(Select { prefetch: vec![posts], ..Select::default() })));
     let page = Select { limit: Some(0), offset: Some(1), ..Select::default() };
     let _ = plans.prepare(&shape(Operation::Select(page)));
     plans
@@ -234,7 +263,7 @@ pub fn plans() -> Plans {
 pub fn bind_any(plans: &Plans, bytes: &[u8]) {
     for number in 0..plans.len() {
         if let Some(plan) = u32::try_from(number).ok().and_then(|number| plans.peek(number)) {
-            let _ = plan.bind(bytes);
+            let _ = Call::of(plan, bytes);
         }
     }
 }

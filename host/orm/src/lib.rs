@@ -15,6 +15,7 @@ mod error;
 pub mod fuzzing;
 pub mod plan;
 mod plans;
+pub mod program;
 pub mod schema;
 pub mod shape;
 
@@ -23,3 +24,4 @@ pub use dialect::Dialect;
 pub use error::{QueryError, SchemaError};
 pub use plan::{Plan, plan};
 pub use plans::{MAX_PLANS, Plans};
+pub use program::{Answer, Call, Program};

@@ -3,11 +3,15 @@
 //! SQL text contains checked identifiers and placeholders only; nothing a plugin sends at run time reaches it. A plan
 //! proves which reads are short ([`covet_db::Access::ShortRead`]), and names the tables that it reads and writes.
 
+pub(crate) mod condition;
+mod delete;
 mod filter;
 mod order;
 mod path;
+mod prefetch;
 mod proof;
 mod query;
+mod reverse;
 mod select;
 mod write;
 
@@ -21,8 +25,11 @@ use crate::bind::{self, Items, Slots};
 use crate::shape::{Operation, Shape};
 use crate::{Catalog, Dialect, QueryError};
 
+pub(crate) use delete::{Deletion, Edge, First, Part, Rule};
 pub use filter::{MAX_DEPTH, MAX_NODES};
 pub use path::{MAX_JOINS, MAX_PATH};
+pub use prefetch::MAX_LEVELS;
+pub(crate) use prefetch::{Level, Tree};
 pub use proof::{SHORT_LIST, SHORT_OFFSET, SHORT_ROWS};
 pub use select::{MAX_COLUMNS, MAX_LIMIT, ROW_GUARD};
 pub use write::MAX_INSERT_ROWS;
@@ -44,6 +51,8 @@ pub(crate) enum Step {
     Select {
         read: Read,
         limit: Option<usize>,
+        /// Most rows where no limit asks for more.
+        guard: u64,
     },
     Scalar {
         read: Read,
@@ -58,6 +67,8 @@ pub(crate) enum Step {
         many: bool,
         key: InsertKey,
     },
+    Delete(Box<Deletion>),
+    Prefetch(Box<Tree>),
     GetOrCreate {
         find: Statement,
         find_slots: Slots,
@@ -100,22 +111,16 @@ pub fn plan(catalog: &Catalog, dialect: Dialect, shape: &Shape) -> Result<Plan, 
         )));
     };
     let made = match &shape.operation {
+        Operation::Select(select) if !select.prefetch.is_empty() => prefetch::tree(catalog, words, root, select),
         Operation::Select(select) => select::select(catalog, words, root, select),
         Operation::Count(filter) => select::count(catalog, words, root, filter),
         Operation::Exists(filter) => select::exists(catalog, words, root, filter),
         Operation::Insert(insert) => write::insert(catalog, words, root, insert),
         Operation::Update(update) => write::update(catalog, words, root, update),
-        Operation::Delete(filter) => write::delete(catalog, words, root, filter),
+        Operation::Delete(filter) => delete::delete(catalog, words, root, filter),
         Operation::GetOrCreate(both) => write::get_or_create(catalog, words, root, both),
     }?;
-    let names = |tables: BTreeSet<usize>| {
-        tables
-            .into_iter()
-            .filter_map(|at| catalog.entry(at))
-            .map(|entry| Arc::from(entry.model.table.as_str()))
-            .collect()
-    };
-    Ok(Plan { step: made.step, params: made.params, reads: names(made.reads), writes: names(made.writes) })
+    Ok(made.into_plan(catalog))
 }
 
 /// What planning an operation yields; tables as indexes into the catalog.
@@ -126,19 +131,32 @@ pub(crate) struct Made {
     pub writes: BTreeSet<usize>,
 }
 
+impl Made {
+    fn into_plan(self, catalog: &Catalog) -> Plan {
+        let names = |tables: BTreeSet<usize>| {
+            tables
+                .into_iter()
+                .filter_map(|at| catalog.entry(at))
+                .map(|entry| Arc::from(entry.model.table.as_str()))
+                .collect()
+        };
+        Plan { step: self.step, params: self.params, reads: names(self.reads), writes: names(self.writes) }
+    }
+}
+
 impl Plan {
-    /// Turns the parameters of one call into work for the database. About 0.1 µs for a read by primary key; otherwise linear
+    /// Turns the parameters of one call into work for the database; not of a deletion or prefetch, see [`crate::Call`]. About 0.1 µs for a read by primary key; otherwise linear
     /// in the bytes. SQL text is never copied.
     ///
     /// # Errors
     /// `BadQuery` when count or CBOR type are wrong, `Invalid` when a field refuses its value, `TooLarge` past a limit.
     pub fn bind(&self, params: &[u8]) -> Result<Work, QueryError> {
         match &self.step {
-            Step::Select { read, limit } => {
+            Step::Select { read, limit, guard } => {
                 let values = read.slots.bind(params, self.params)?;
                 let max_rows = match limit.and_then(|at| values.get(at)) {
-                    Some(Value::Int(rows)) => select::ROW_GUARD.max(rows.unsigned_abs()),
-                    _ => select::ROW_GUARD,
+                    Some(Value::Int(rows)) => (*guard).max(rows.unsigned_abs()),
+                    _ => *guard,
                 };
                 Ok(Work::Query { statement: read.pick(&values), params: values, max_rows })
             }
@@ -152,6 +170,9 @@ impl Plan {
             Step::Insert { statement, slots, many, key } => {
                 let rows = if *many { self.bind_rows(slots, params)? } else { vec![slots.bind(params, self.params)?] };
                 Ok(Work::Insert { statement: statement.clone(), rows, key: *key })
+            }
+            Step::Delete(_) | Step::Prefetch(_) => {
+                Err(QueryError::bad("a deletion or prefetch takes several pieces of work: see `Call`"))
             }
             Step::GetOrCreate { find, find_slots, insert, insert_slots, reload, key } => {
                 let mut decoder = Decoder::new(params);
@@ -200,6 +221,10 @@ impl Plan {
         Ok(rows)
     }
 
+    pub(crate) fn step(&self) -> &Step {
+        &self.step
+    }
+
     /// Tables whose rows the answer depends on.
     pub fn tables_read(&self) -> &[Arc<str>] {
         &self.reads
@@ -220,6 +245,10 @@ impl Plan {
         match &self.step {
             Step::Select { read, .. } | Step::Scalar { read } => read.long.sql(),
             Step::Execute { statement, .. } | Step::Insert { statement, .. } => statement.sql(),
+            Step::Prefetch(tree) => tree.root.sql(),
+            Step::Delete(deletion) => match &deletion.first {
+                First::Delete(statement) | First::Keys(statement) => statement.sql(),
+            },
             Step::GetOrCreate { find, .. } => find.sql(),
         }
     }

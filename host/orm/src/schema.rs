@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::shape::Node;
+
 /// Digits of a decimal: `digits` in all (1 to 38), `scale` of them behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct DecimalSpec {
@@ -39,6 +41,49 @@ pub enum Kind {
     Enumeration(Vec<String>),
     Email,
     Url,
+    /// At most so many characters, each an ASCII letter or digit, `-` or `_`.
+    Slug(u32),
+    IpAddress,
+    Array(ArraySpec),
+}
+
+/// An array: what it holds, and at most how many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct ArraySpec {
+    pub element: Element,
+    pub size: Option<u32>,
+}
+
+/// What an array holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Element {
+    Boolean,
+    Int16,
+    Int32,
+    Int64,
+    Float64,
+    Text,
+    Datetime,
+    Date,
+    Uuid,
+}
+
+impl Element {
+    /// Name as the WIT spells it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Element::Boolean => "boolean",
+            Element::Int16 => "int16",
+            Element::Int32 => "int32",
+            Element::Int64 => "int64",
+            Element::Float64 => "float64",
+            Element::Text => "text",
+            Element::Datetime => "datetime",
+            Element::Date => "date",
+            Element::Uuid => "uuid",
+        }
+    }
 }
 
 impl Kind {
@@ -47,6 +92,8 @@ impl Kind {
         match self {
             Kind::Decimal(spec) => format!("decimal({}, {})", spec.digits, spec.scale),
             Kind::Varchar(limit) => format!("varchar({limit})"),
+            Kind::Slug(limit) => format!("slug({limit})"),
+            Kind::Array(spec) => format!("array({})", spec.element.label()),
             other => other.family().to_owned(),
         }
     }
@@ -73,12 +120,25 @@ impl Kind {
             Kind::Enumeration(_) => "enumeration",
             Kind::Email => "email",
             Kind::Url => "url",
+            Kind::Slug(_) => "slug",
+            Kind::IpAddress => "ip-address",
+            Kind::Array(_) => "array",
         }
     }
 
     /// Held as text, so that the text lookups (`contains`, `regex`, …) fit.
     pub fn is_textual(&self) -> bool {
-        matches!(self, Kind::Varchar(_) | Kind::Text | Kind::Json | Kind::Enumeration(_) | Kind::Email | Kind::Url)
+        matches!(
+            self,
+            Kind::Varchar(_)
+                | Kind::Text
+                | Kind::Json
+                | Kind::Enumeration(_)
+                | Kind::Email
+                | Kind::Url
+                | Kind::Slug(_)
+                | Kind::IpAddress
+        )
     }
 
     /// One of the three integer widths.
@@ -98,13 +158,19 @@ impl Kind {
             Kind::Int16 | Kind::Int32 | Kind::Int64 => covet_db::Kind::Int,
             Kind::Float32 | Kind::Float64 => covet_db::Kind::Real,
             Kind::Decimal(spec) => covet_db::Kind::Decimal { digits: spec.digits, scale: spec.scale },
-            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => covet_db::Kind::Text,
+            Kind::Varchar(_)
+            | Kind::Text
+            | Kind::Enumeration(_)
+            | Kind::Email
+            | Kind::Url
+            | Kind::Slug(_)
+            | Kind::IpAddress => covet_db::Kind::Text,
             Kind::Binary => covet_db::Kind::Bytes,
             Kind::Datetime => covet_db::Kind::Timestamp,
             Kind::Date => covet_db::Kind::Date,
             Kind::Time => covet_db::Kind::Time,
             Kind::Duration => covet_db::Kind::Duration,
-            Kind::Json => covet_db::Kind::Json,
+            Kind::Json | Kind::Array(_) => covet_db::Kind::Json,
             Kind::Uuid => covet_db::Kind::Uuid,
         }
     }
@@ -116,7 +182,12 @@ impl Kind {
 pub enum OnDelete {
     Cascade,
     Protect,
+    /// As `Protect`, unless the same deletion takes the row along by another path.
+    Restrict,
     SetNull,
+    SetDefault,
+    /// To [`Relation::value`].
+    SetValue,
     DoNothing,
 }
 
@@ -125,6 +196,8 @@ pub enum OnDelete {
 pub struct Relation {
     pub model: String,
     pub on_delete: OnDelete,
+    /// The key of [`OnDelete::SetValue`], one CBOR item.
+    pub value: Option<Vec<u8>>,
 }
 
 /// One field of a model and its column.
@@ -150,13 +223,34 @@ pub struct IndexColumn {
     pub descending: bool,
 }
 
-/// An index over several fields, or one with a direction.
+/// What must hold of a row: a filter over the model's own fields, with the values in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Condition {
+    #[serde(skip)]
+    pub filter: Vec<Node>,
+    /// One CBOR array.
+    pub params: Vec<u8>,
+}
+
+/// An index over several fields, one with a direction, or one over some rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Index {
     /// Empty: `idx_TABLE_COLUMNS`.
     pub name: String,
     pub columns: Vec<IndexColumn>,
     pub unique: bool,
+    /// Over its texts in lower case.
+    pub folded: bool,
+    /// Only rows that meet it are in the index.
+    pub condition: Option<Condition>,
+}
+
+/// A rule that the database enforces for every row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Check {
+    /// Empty: `ck_TABLE_NUMBER`.
+    pub name: String,
+    pub condition: Condition,
 }
 
 /// A model and its table.
@@ -166,5 +260,10 @@ pub struct Model {
     pub table: String,
     pub fields: Vec<Field>,
     pub indexes: Vec<Index>,
+    pub checks: Vec<Check>,
     pub ordering: Vec<IndexColumn>,
+    /// False: the table is somebody else's, and nothing of it is created.
+    pub managed: bool,
+    /// Most rows of one answer; none: [`crate::plan::ROW_GUARD`].
+    pub max_rows: Option<u32>,
 }

@@ -146,6 +146,18 @@ pub struct Order {
     pub descending: bool,
 }
 
+/// Rows that belong to those of another level.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Prefetch {
+    pub parent: Option<u32>,
+    pub relation: Vec<String>,
+    pub filter: Vec<Node>,
+    pub order: Vec<Order>,
+    pub reverse: bool,
+    pub limit: Option<u32>,
+    pub related: Vec<Vec<String>>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Select {
     pub filter: Vec<Node>,
@@ -156,6 +168,7 @@ pub struct Select {
     pub related: Vec<Vec<String>>,
     pub fields: Vec<FieldPath>,
     pub distinct: bool,
+    pub prefetch: Vec<Prefetch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

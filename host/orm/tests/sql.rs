@@ -244,7 +244,7 @@ async fn plans_name_the_tables_they_touch() {
         pair("authors countries posts", "posts")
     );
     assert_eq!(touched("Country", insert(&["name"])), pair("", "countries"));
-    // Posts cascade from authors; authors lose their country, which takes no post along.
-    assert_eq!(touched("Author", Operation::Delete(vec![])), pair("authors", "authors posts"));
+    // Posts cascade from authors, and are looked at for editors, whom they protect; authors lose their country, which takes no post along.
+    assert_eq!(touched("Author", Operation::Delete(vec![])), pair("authors posts", "authors posts"));
     assert_eq!(touched("Country", Operation::Delete(vec![])), pair("countries", "authors countries"));
 }

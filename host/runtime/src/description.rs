@@ -7,6 +7,7 @@ use covet_orm::{Catalog, schema};
 use crate::{
     bindings::{covet::orm::schema as wit, exports::covet::plugin::description as raw},
     error::LoadError,
+    imports::shapes,
     limits::{MAX_NAME, MAX_ROUTE_PATH, MAX_ROUTES},
 };
 
@@ -206,10 +207,27 @@ fn model(raw: wit::Model) -> schema::Model {
         indexes: raw
             .indexes
             .into_iter()
-            .map(|index| schema::Index { name: index.name, columns: columns(index.columns), unique: index.unique })
+            .map(|index| schema::Index {
+                name: index.name,
+                columns: columns(index.columns),
+                unique: index.unique,
+                folded: index.folded,
+                condition: index.condition.map(condition),
+            })
+            .collect(),
+        checks: raw
+            .checks
+            .into_iter()
+            .map(|check| schema::Check { name: check.name, condition: condition(check.condition) })
             .collect(),
         ordering: columns(raw.ordering),
+        managed: raw.managed,
+        max_rows: raw.max_rows,
     }
+}
+
+fn condition(raw: wit::Condition) -> schema::Condition {
+    schema::Condition { filter: shapes::filter(raw.filter), params: raw.params }
 }
 
 fn field(raw: wit::Field) -> schema::Field {
@@ -227,9 +245,13 @@ fn field(raw: wit::Field) -> schema::Field {
             on_delete: match relation.on_delete {
                 wit::OnDelete::Cascade => schema::OnDelete::Cascade,
                 wit::OnDelete::Protect => schema::OnDelete::Protect,
+                wit::OnDelete::Restrict => schema::OnDelete::Restrict,
                 wit::OnDelete::SetNull => schema::OnDelete::SetNull,
+                wit::OnDelete::SetDefault => schema::OnDelete::SetDefault,
+                wit::OnDelete::SetValue => schema::OnDelete::SetValue,
                 wit::OnDelete::DoNothing => schema::OnDelete::DoNothing,
             },
+            value: relation.value,
         }),
         default: raw.default,
     }
@@ -258,6 +280,25 @@ fn kind(raw: wit::Kind) -> schema::Kind {
         wit::Kind::Enumeration(values) => schema::Kind::Enumeration(values),
         wit::Kind::Email => schema::Kind::Email,
         wit::Kind::Url => schema::Kind::Url,
+        wit::Kind::Slug(limit) => schema::Kind::Slug(limit),
+        wit::Kind::IpAddress => schema::Kind::IpAddress,
+        wit::Kind::Array(spec) => {
+            schema::Kind::Array(schema::ArraySpec { element: element(spec.element), size: spec.size })
+        }
+    }
+}
+
+fn element(raw: wit::Element) -> schema::Element {
+    match raw {
+        wit::Element::Boolean => schema::Element::Boolean,
+        wit::Element::Int16 => schema::Element::Int16,
+        wit::Element::Int32 => schema::Element::Int32,
+        wit::Element::Int64 => schema::Element::Int64,
+        wit::Element::Float64 => schema::Element::Float64,
+        wit::Element::Text => schema::Element::Text,
+        wit::Element::Datetime => schema::Element::Datetime,
+        wit::Element::Date => schema::Element::Date,
+        wit::Element::Uuid => schema::Element::Uuid,
     }
 }
 

@@ -5,6 +5,8 @@
 use covet_db::Value;
 use minicbor::decode::Decoder;
 
+use super::array::canonical;
+use super::text::canonical_ip;
 use super::value::{
     DATES, DAY, MAX_LIST, MAX_PATTERN, Refusal, Rounding, exact_decimal, float_item, int_item, is_null, misfit, quote,
     store, text_item, value,
@@ -37,7 +39,18 @@ pub(super) fn compare(
             // A float32 field holds the rounded number; past its range the exact one is as good.
             Value::Real(if stored.is_finite() { stored } else { number })
         }
-        Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Url => Value::Text(text_item(decoder)?.to_owned()),
+        Kind::Varchar(_) | Kind::Slug(_) | Kind::Text | Kind::Enumeration(_) | Kind::Url => {
+            Value::Text(text_item(decoder)?.to_owned())
+        }
+        // Compared in the form in which it is stored; what has no such form equals nothing that is.
+        Kind::IpAddress => match canonical_ip(text_item(decoder)?) {
+            Ok(address) => Value::Text(address),
+            Err(_) => return Ok(None),
+        },
+        Kind::Array(spec) => match canonical(*spec, text_item(decoder)?) {
+            Ok(array) => Value::Text(array),
+            Err(_) => return Ok(None),
+        },
         Kind::Email => Value::Text(text_item(decoder)?.to_lowercase()),
         Kind::Decimal(spec) => {
             let text = text_item(decoder)?;

@@ -182,6 +182,11 @@ impl Slots {
         self.slots.iter().map(|slot| slot.takes(self.dialect)).collect()
     }
 
+    /// The kind of each placeholder's field.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        self.slots.iter().map(|slot| &slot.kind)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

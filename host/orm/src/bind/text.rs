@@ -63,6 +63,28 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Longest text of an IP address: IPv6 with an IPv4 tail, `0000:…:ffff:255.255.255.255`.
+pub(crate) const MAX_IP: usize = 45;
+
+/// An address in its canonical form (RFC 5952 for IPv6).
+pub(super) fn canonical_ip(text: &str) -> Result<String, String> {
+    match text.parse::<std::net::IpAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err("is not an IP address: write it as 192.0.2.1 or 2001:db8::1".to_owned()),
+    }
+}
+
+/// Checks that a text may stand in a URL's path as it is: ASCII letters and digits, `-` and `_`.
+pub(super) fn check_slug(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is empty: a slug has a character at least".to_owned());
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+        None => Ok(()),
+        Some(bad) => Err(format!("has {bad:?}: a slug has ASCII letters and digits, - and _ only")),
+    }
+}
+
 /// Checks that a text is one JSON document within the limits. Builds no tree.
 pub(super) fn check_json(text: &str) -> Result<(), String> {
     if text.len() > MAX_JSON_BYTES {
@@ -129,6 +151,25 @@ mod tests {
             assert!(check_url(bad).is_err(), "{bad}");
         }
         assert!(check_url(&format!("http://{}", "a".repeat(MAX_URL))).is_err());
+    }
+
+    #[test]
+    fn slugs_and_ip_addresses_have_one_form() {
+        assert_eq!(check_slug("On-looms_2"), Ok(()));
+        for bad in ["", "a b", "ü", "a/b", "a.b"] {
+            assert!(check_slug(bad).is_err(), "{bad}");
+        }
+        for (written, stored) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:0DB8:0:0::1", "2001:db8::1"),
+            ("::FFFF:192.0.2.1", "::ffff:192.0.2.1"),
+            ("::", "::"),
+        ] {
+            assert_eq!(canonical_ip(written).as_deref(), Ok(stored));
+        }
+        for bad in ["", "192.0.2", "192.0.2.256", "192.0.2.01", "1.2.3.4/8", "fe80::1%eth0", "[::1]", "x"] {
+            assert!(canonical_ip(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

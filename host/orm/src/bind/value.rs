@@ -4,9 +4,9 @@ use covet_db::Value;
 use minicbor::data::Type;
 use minicbor::decode::Decoder;
 
-use super::{json, text};
-use crate::decimal;
+use super::{array, compare, json, text};
 use crate::schema::{DecimalSpec, Kind};
+use crate::{Dialect, decimal};
 
 /// Most values of one `in` list.
 pub const MAX_LIST: usize = 10_000;
@@ -186,18 +186,14 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
             let unscaled = exact_decimal(text_item(decoder)?, *spec)?;
             Ok(Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale })
         }
-        Kind::Varchar(limit) => {
-            let text = text_item(decoder)?;
-            let limit = *limit as usize;
-            // Bytes bound characters from above, so most texts need no count.
-            if text.len() > limit {
-                let length = text.chars().count();
-                if length > limit {
-                    return Err(value(format!("has {length} characters, at most {limit} fit")));
-                }
-            }
+        Kind::Varchar(limit) => Ok(Value::Text(short_text(decoder, *limit)?.to_owned())),
+        Kind::Slug(limit) => {
+            let text = short_text(decoder, *limit)?;
+            text::check_slug(text).map_err(Refusal::Value)?;
             Ok(Value::Text(text.to_owned()))
         }
+        Kind::IpAddress => text::canonical_ip(text_item(decoder)?).map(Value::Text).map_err(Refusal::Value),
+        Kind::Array(spec) => array::canonical(*spec, text_item(decoder)?).map(Value::Text).map_err(Refusal::Value),
         Kind::Text => Ok(Value::Text(text_item(decoder)?.to_owned())),
         Kind::Enumeration(values) => {
             let text = text_item(decoder)?;
@@ -236,6 +232,29 @@ pub(crate) fn store(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Ref
             Ok(Value::Int(at))
         }
     }
+}
+
+/// Reads one item that the database answered with for a field of `kind`. What was stored by an older rule is no fault here.
+pub(crate) fn stored(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
+    // The dialect has a say in values past the field's range only, of which there are none.
+    match compare::compare(Dialect::Sqlite, kind, Rounding::Never, decoder)? {
+        Some(value) => Ok(value),
+        None => Err(value("is past what its field holds")),
+    }
+}
+
+/// A text of at most `limit` characters.
+fn short_text<'b>(decoder: &mut Decoder<'b>, limit: u32) -> Result<&'b str, Refusal> {
+    let text = text_item(decoder)?;
+    let limit = limit as usize;
+    // Bytes bound characters from above, so most texts need no count.
+    if text.len() > limit {
+        let length = text.chars().count();
+        if length > limit {
+            return Err(value(format!("has {length} characters, at most {limit} fit")));
+        }
+    }
+    Ok(text)
 }
 
 fn ranged(decoder: &mut Decoder<'_>, least: i64, most: i64, kind: &str) -> Result<Value, Refusal> {

@@ -5,11 +5,14 @@ use std::collections::{HashMap, HashSet};
 use covet_db::Value;
 use minicbor::decode::Decoder;
 
-use super::keys::check_indexes;
+use super::keys::{check_indexes, shortened};
 use super::{Catalog, Entry};
 use crate::SchemaError;
+use crate::bind::MAX_ARRAY;
 use crate::decimal::MAX_DIGITS;
-use crate::schema::{Field, Kind, Model, OnDelete};
+use crate::dialect::Dialect;
+use crate::plan::condition;
+use crate::schema::{Check, Condition, Field, Kind, Model, OnDelete, Relation};
 
 /// Most models of a plugin.
 pub const MAX_MODELS: usize = 256;
@@ -17,6 +20,8 @@ pub const MAX_MODELS: usize = 256;
 pub const MAX_FIELDS: usize = 256;
 /// Most indexes of a model, besides those of single fields.
 pub const MAX_INDEXES: usize = 64;
+/// Most checks of a model.
+pub const MAX_CHECKS: usize = 64;
 /// Most columns of an index or an ordering.
 pub const MAX_INDEX_COLUMNS: usize = 16;
 /// Longest name of a model, table, field, column or index: PostgreSQL cuts at 63 bytes.
@@ -104,7 +109,29 @@ pub(super) fn check(models: Vec<Model>) -> Checked<Catalog> {
             entry.referenced_by.push((from, field));
         }
     }
-    Ok(Catalog { entries, by_name })
+    let catalog = Catalog { entries, by_name };
+    check_conditions(&catalog)?;
+    Ok(catalog)
+}
+
+/// The conditions of checks and indexes, planned once to see that they can be.
+fn check_conditions(catalog: &Catalog) -> Checked<()> {
+    for (at, entry) in catalog.entries().iter().enumerate() {
+        let plan = |what: &str, name: &str, condition: &Condition| {
+            condition::template(catalog, Dialect::Sqlite, at, condition)
+                .map(|_| ())
+                .map_err(|reason| fault(&entry.model, format!("{what} {name}: {reason}")))
+        };
+        for check in &entry.checks {
+            plan("check", &check.name, &check.condition)?;
+        }
+        for key in &entry.special {
+            if let Some(condition) = &key.condition {
+                plan("index", &key.name, condition)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_model(
@@ -154,12 +181,40 @@ fn check_model(
         relations,
         defaults,
         keys: Vec::new(),
+        special: Vec::new(),
+        checks: Vec::new(),
         referenced_by: Vec::new(),
         fields,
     };
     check_ordering(&entry)?;
-    entry.keys = check_indexes(&entry, index_names)?;
+    (entry.keys, entry.special) = check_indexes(&entry, index_names)?;
+    entry.checks = named_checks(model)?;
+    if model.max_rows == Some(0) {
+        return Err(fault(model, "max-rows is 0, so that nothing could be read: give 1 or more"));
+    }
     Ok(entry)
+}
+
+/// The checks, each with a name. `DbError::CheckViolation` tells it.
+fn named_checks(model: &Model) -> Checked<Vec<Check>> {
+    if model.checks.len() > MAX_CHECKS {
+        return Err(fault(model, format!("has {} checks, at most {MAX_CHECKS} fit", model.checks.len())));
+    }
+    let mut names = HashSet::with_capacity(model.checks.len());
+    let mut checks = Vec::with_capacity(model.checks.len());
+    for (at, check) in model.checks.iter().enumerate() {
+        let name = if check.name.is_empty() {
+            shortened(&format!("ck_{}_{}", model.table, at + 1))
+        } else {
+            check.name.clone()
+        };
+        check_name("check", &name).map_err(|reason| fault(model, reason))?;
+        if !names.insert(name.to_ascii_lowercase()) {
+            return Err(fault(model, format!("two checks are named {name:?}: rename one")));
+        }
+        checks.push(Check { name, condition: check.condition.clone() });
+    }
+    Ok(checks)
 }
 
 fn check_kind(kind: &Kind) -> Result<(), String> {
@@ -171,9 +226,12 @@ fn check_kind(kind: &Kind) -> Result<(), String> {
             "a decimal of {} digits can't have {} behind the point: lower the scale or add digits",
             spec.digits, spec.scale
         )),
-        Kind::Varchar(0) => Err("varchar(0) holds nothing: give a length of 1 or more".to_owned()),
-        Kind::Varchar(limit) if *limit > MAX_VARCHAR => {
-            Err(format!("varchar({limit}) is past the limit of {MAX_VARCHAR}: use text"))
+        Kind::Array(spec) if spec.size.is_some_and(|size| size == 0 || size > MAX_ARRAY) => {
+            Err(format!("an array holds 1 to {MAX_ARRAY} elements: give a size within"))
+        }
+        Kind::Varchar(0) | Kind::Slug(0) => Err(format!("{} holds nothing: give a length of 1 or more", kind.label())),
+        Kind::Varchar(limit) | Kind::Slug(limit) if *limit > MAX_VARCHAR => {
+            Err(format!("{} is past the limit of {MAX_VARCHAR}: use text", kind.label()))
         }
         Kind::Enumeration(values) => {
             if values.is_empty() {
@@ -214,8 +272,10 @@ fn check_key_field(model: &Model, field: &Field) -> Checked<()> {
     if field.primary_key && field.nullable {
         return refuse("a primary key can't be nullable: drop one of the two");
     }
-    if (field.primary_key || field.unique) && matches!(field.kind, Kind::Json | Kind::Float32 | Kind::Float64) {
-        return refuse("json and floats have no dependable equality: use another kind for a unique field");
+    if (field.primary_key || field.unique)
+        && matches!(field.kind, Kind::Json | Kind::Array(_) | Kind::Float32 | Kind::Float64)
+    {
+        return refuse("json, arrays and floats have no dependable equality: use another kind for a unique field");
     }
     if field.primary_key && matches!(field.kind, Kind::Boolean) {
         return refuse("a boolean primary key holds two rows at most: use another kind");
@@ -254,14 +314,28 @@ fn check_relation(
             ),
         ));
     }
-    if relation.on_delete == OnDelete::SetNull && !field.nullable {
-        return Err(field_fault(
-            model,
-            field,
-            "on-delete set-null needs a nullable field: make it nullable or choose cascade",
-        ));
-    }
+    check_on_delete(model, field, relation)?;
     Ok(Some(index))
+}
+
+/// What a deletion leaves in the field must fit it.
+fn check_on_delete(model: &Model, field: &Field, relation: &Relation) -> Checked<()> {
+    let refuse = |reason: String| Err(field_fault(model, field, reason));
+    match (relation.on_delete, &relation.value) {
+        (OnDelete::SetNull, _) if !field.nullable => {
+            refuse("on-delete set-null needs a nullable field: make it nullable or choose cascade".to_owned())
+        }
+        (OnDelete::SetDefault, _) if field.default.is_none() => {
+            refuse("on-delete set-default needs a default: give the field one".to_owned())
+        }
+        (OnDelete::SetValue, None) => refuse("on-delete set-value needs a value: name the key".to_owned()),
+        (OnDelete::SetValue, Some(value)) => match constant(field, value) {
+            Ok(_) => Ok(()),
+            Err(reason) => refuse(format!("the value of its on-delete {reason}")),
+        },
+        (_, Some(_)) => refuse("only on-delete set-value takes a value: drop it".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 fn check_default(model: &Model, field: &Field) -> Checked<Option<Value>> {
@@ -281,15 +355,18 @@ fn check_default(model: &Model, field: &Field) -> Checked<Option<Value>> {
     if matches!(bytes.as_slice(), [0xf6 | 0xf7]) {
         return if field.nullable { Ok(None) } else { refuse("its default is null, but it isn't nullable".to_owned()) };
     }
+    constant(field, bytes).map(Some).or_else(|reason| refuse(format!("its default {reason}")))
+}
+
+/// A constant that a field is to hold, from one CBOR item.
+pub(crate) fn constant(field: &Field, bytes: &[u8]) -> Result<Value, String> {
     let mut decoder = Decoder::new(bytes);
     match crate::bind::store(&field.kind, &mut decoder) {
-        Ok(_) if decoder.position() != bytes.len() => refuse("its default is more than one CBOR item".to_owned()),
-        Ok(Value::Text(text)) if text.contains('\0') => {
-            refuse("its default contains NUL, which SQL text can't".to_owned())
-        }
-        Ok(value) => Ok(Some(value)),
+        Ok(_) if decoder.position() != bytes.len() => Err("is more than one CBOR item".to_owned()),
+        Ok(Value::Text(text)) if text.contains('\0') => Err("contains NUL, which SQL text can't".to_owned()),
+        Ok(value) => Ok(value),
         Err(crate::bind::Refusal::Misfit(what) | crate::bind::Refusal::Value(what)) => {
-            refuse(format!("its default doesn't fit {}: {what}", field.kind.label()))
+            Err(format!("doesn't fit {}: {what}", field.kind.label()))
         }
     }
 }

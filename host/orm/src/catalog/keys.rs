@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use super::check::{
     Checked, MAX_INDEX_COLUMNS, MAX_INDEXES, MAX_NAME, RESERVED, check_name, cut, fault, field_fault, known,
 };
-use super::{Entry, Key, KeyColumn};
+use super::{Entry, Key, KeyColumn, SpecialKey};
 use crate::schema::Index;
 
-/// Resolves the model's indexes and adds those of single fields: keys as the planner and the DDL see them.
-pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Checked<Vec<Key>> {
+/// Resolves the model's indexes and adds those of single fields: keys as the planner and the DDL see them, and those that
+/// only the DDL sees.
+pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Checked<(Vec<Key>, Vec<SpecialKey>)> {
     let model = &entry.model;
     if model.indexes.len() > MAX_INDEXES {
         return Err(fault(model, format!("has {} indexes, at most {MAX_INDEXES} fit", model.indexes.len())));
@@ -21,9 +22,10 @@ pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Check
             keys.push(Key { name: String::new(), columns: single(at), unique: true });
         }
     }
+    let mut special = Vec::new();
     for index in &model.indexes {
         let columns = check_index(entry, index)?;
-        let name = if index.name.is_empty() { derived_name(entry, &columns) } else { index.name.clone() };
+        let name = if index.name.is_empty() { index_name(entry, index, &columns) } else { index.name.clone() };
         check_name("index", &name).map_err(|reason| fault(model, reason))?;
         let lower = name.to_ascii_lowercase();
         if RESERVED.iter().any(|prefix| lower.starts_with(prefix)) {
@@ -35,7 +37,12 @@ pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Check
                 format!("index {name:?}: a table or another index has this name, choose another"),
             ));
         }
-        keys.push(Key { name, columns, unique: index.unique });
+        if index.folded || index.condition.is_some() {
+            let Index { unique, folded, condition, .. } = index.clone();
+            special.push(SpecialKey { name, columns, unique, folded, condition });
+        } else {
+            keys.push(Key { name, columns, unique: index.unique });
+        }
     }
     // A relation is walked from both ends, so it has an index whether asked for or not; one that begins with it serves.
     for (at, field) in model.fields.iter().enumerate() {
@@ -57,7 +64,7 @@ pub(super) fn check_indexes(entry: &Entry, names: &mut HashSet<String>) -> Check
             keys.push(Key { name, columns, unique: false });
         }
     }
-    Ok(keys)
+    Ok((keys, special))
 }
 
 fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
@@ -85,7 +92,23 @@ fn check_index(entry: &Entry, index: &Index) -> Checked<Vec<KeyColumn>> {
         }
         columns.push(KeyColumn { field, descending: column.descending });
     }
+    let textual = |column: &KeyColumn| entry.field(column.field).is_some_and(|field| field.kind.is_textual());
+    if index.folded && !columns.iter().any(textual) {
+        return Err(fault(model, format!("a folded index needs a text, {:?} has none", cut(&index.name))));
+    }
     Ok(columns)
+}
+
+/// `idx_TABLE_COLUMNS`; what sets a special index apart from a plain one over the same columns stands behind.
+fn index_name(entry: &Entry, index: &Index, columns: &[KeyColumn]) -> String {
+    let mut name = derived_name(entry, columns);
+    if index.folded {
+        name = shortened(&format!("{name}_folded"));
+    }
+    if index.condition.is_some() {
+        name = shortened(&format!("{name}_where"));
+    }
+    name
 }
 
 fn derived_name(entry: &Entry, columns: &[KeyColumn]) -> String {

@@ -65,6 +65,13 @@ pub(super) fn table(
             );
         }
     }
+    for key in &entry.special {
+        // Told by its name: what SQL text a condition had when it was made is the database's own affair.
+        let there = table.indexes.iter().any(|index| index.name.eq_ignore_ascii_case(&key.name));
+        if !there {
+            statements.push(create::special_index(forms, catalog, entry, key));
+        }
+    }
     for key in &entry.keys {
         if let Some((what, way_out)) = index_differs(forms, entry, key, table, statements) {
             report("", what, way_out);

@@ -2,8 +2,9 @@
 
 use covet_db::Introspection;
 
+use super::condition;
 use super::forms::{Forms, on_delete};
-use crate::catalog::{Catalog, Entry, Key, shortened};
+use crate::catalog::{Catalog, Entry, Key, SpecialKey, shortened};
 
 /// Statements in the order they run in.
 #[derive(Default)]
@@ -36,6 +37,10 @@ pub(super) fn table(forms: &dyn Forms, catalog: &Catalog, index: usize, existing
             parts.push(format!("CONSTRAINT {name} CHECK ({condition})"));
         }
     }
+    parts.extend(entry.checks.iter().filter_map(|rule| {
+        let condition = condition::text(forms, catalog, index, &rule.condition).ok()?;
+        Some(format!("CONSTRAINT {} CHECK ({condition})", forms.name(&rule.name)))
+    }));
     let named: Vec<&Key> = entry.keys.iter().filter(|key| !key.name.is_empty()).collect();
     if forms.indexes_within() {
         parts.extend(named.iter().map(|key| {
@@ -69,6 +74,7 @@ pub(super) fn table(forms: &dyn Forms, catalog: &Catalog, index: usize, existing
     if !forms.indexes_within() {
         made.statements.extend(named.iter().map(|key| self::index(forms, entry, key)));
     }
+    made.statements.extend(entry.special.iter().map(|key| special_index(forms, catalog, entry, key)));
     made.created.push(index);
 }
 
@@ -123,6 +129,29 @@ pub(super) fn index(forms: &dyn Forms, entry: &Entry, key: &Key) -> String {
     let unique = if key.unique { "UNIQUE " } else { "" };
     let (name, table) = (forms.name(&key.name), forms.name(&entry.model.table));
     format!("CREATE {unique}INDEX {name} ON {table} ({})", index_columns(forms, entry, key))
+}
+
+/// An index over some rows only, or over texts in lower case.
+pub(super) fn special_index(forms: &dyn Forms, catalog: &Catalog, entry: &Entry, key: &SpecialKey) -> String {
+    let columns: Vec<String> = key
+        .columns
+        .iter()
+        .filter_map(|column| {
+            let field = entry.field(column.field)?;
+            if key.folded && field.kind.is_textual() {
+                let direction = if column.descending { " DESC" } else { "" };
+                return Some(format!("lower({}){direction}", forms.name(&field.column)));
+            }
+            Some(forms.indexed(field, column.descending))
+        })
+        .collect();
+    let unique = if key.unique { "UNIQUE " } else { "" };
+    let condition = key.condition.as_ref().and_then(|condition| {
+        let model = catalog.index_of(&entry.model.name)?;
+        Some(format!(" WHERE {}", condition::text(forms, catalog, model, condition).ok()?))
+    });
+    let (name, table) = (forms.name(&key.name), forms.name(&entry.model.table));
+    format!("CREATE {unique}INDEX {name} ON {table} ({}){}", columns.join(", "), condition.unwrap_or_default())
 }
 
 fn index_columns(forms: &dyn Forms, entry: &Entry, key: &Key) -> String {

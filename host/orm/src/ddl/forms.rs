@@ -89,7 +89,8 @@ pub(super) fn on_delete(action: OnDelete) -> &'static str {
         OnDelete::Cascade => "CASCADE",
         OnDelete::Protect => "RESTRICT",
         OnDelete::SetNull => "SET NULL",
-        OnDelete::DoNothing => "NO ACTION",
+        // What these do is the host's work, in the transaction of the deletion; for all others the database refuses.
+        OnDelete::Restrict | OnDelete::SetDefault | OnDelete::SetValue | OnDelete::DoNothing => "NO ACTION",
     }
 }
 
@@ -118,6 +119,8 @@ pub(super) fn longest(kind: &Kind) -> Option<usize> {
         Kind::Enumeration(values) => Some(values.iter().map(|value| value.chars().count()).max().unwrap_or(1).max(1)),
         Kind::Email => Some(crate::bind::MAX_EMAIL),
         Kind::Url => Some(crate::bind::MAX_URL),
+        Kind::Slug(limit) => Some(*limit as usize),
+        Kind::IpAddress => Some(crate::bind::MAX_IP),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use covet_db::{Value, format_decimal};
 use super::forms::{Forms, Limit, bare, longest, split_type};
 use super::literal::{self, unquoted};
 use crate::Dialect;
-use crate::catalog::Entry;
+use crate::catalog::{Entry, SpecialKey};
 use crate::schema::{Field, Kind};
 
 /// Bytes of an index's columns, all together: InnoDB, row format DYNAMIC
@@ -42,11 +42,13 @@ impl Forms for MySql {
             Kind::Float32 => "FLOAT",
             Kind::Float64 => "DOUBLE",
             Kind::Decimal(spec) => return format!("DECIMAL({}, {})", spec.digits, spec.scale),
-            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url => match longest(&field.kind) {
-                Some(limit) if limit <= MAX_VARCHAR => return format!("VARCHAR({limit})"),
-                _ => "LONGTEXT",
-            },
-            Kind::Text | Kind::Json => "LONGTEXT",
+            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url | Kind::Slug(_) | Kind::IpAddress => {
+                match longest(&field.kind) {
+                    Some(limit) if limit <= MAX_VARCHAR => return format!("VARCHAR({limit})"),
+                    _ => "LONGTEXT",
+                }
+            }
+            Kind::Text | Kind::Json | Kind::Array(_) => "LONGTEXT",
             Kind::Binary => "LONGBLOB",
             Kind::Datetime => "DATETIME(6)",
             Kind::Date => "DATE",
@@ -82,7 +84,7 @@ impl Forms for MySql {
     fn default(&self, kind: &Kind, value: &Value) -> String {
         let literal = self.literal(kind, value);
         // Columns without a limit take expressions only.
-        let unbounded = matches!(kind, Kind::Text | Kind::Json | Kind::Binary)
+        let unbounded = matches!(kind, Kind::Text | Kind::Json | Kind::Array(_) | Kind::Binary)
             || longest(kind).is_some_and(|limit| limit > MAX_VARCHAR);
         if unbounded { format!("({literal})") } else { literal }
     }
@@ -115,7 +117,7 @@ impl Forms for MySql {
             Kind::Datetime => format!("{column} >= '0001-01-01 00:00:00'"),
             Kind::Date => format!("{column} >= '0001-01-01'"),
             Kind::Time => format!("{column} >= '00:00:00' AND {column} < '24:00:00'"),
-            Kind::Json => format!("JSON_VALID({column})"),
+            Kind::Json | Kind::Array(_) => format!("JSON_VALID({column})"),
             Kind::Enumeration(values) => {
                 let text = |value: &String| self.literal(&field.kind, &Value::Text(value.clone()));
                 let values: Vec<String> = values.iter().map(text).collect();
@@ -138,8 +140,14 @@ impl Forms for MySql {
             Kind::Float32 => name == "FLOAT",
             Kind::Float64 => name == "DOUBLE",
             Kind::Decimal(spec) => name == "DECIMAL" && numbers == [u32::from(spec.digits), u32::from(spec.scale)],
-            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => textual,
-            Kind::Json => matches!(name, "LONGTEXT" | "MEDIUMTEXT"),
+            Kind::Varchar(_)
+            | Kind::Text
+            | Kind::Enumeration(_)
+            | Kind::Email
+            | Kind::Url
+            | Kind::Slug(_)
+            | Kind::IpAddress => textual,
+            Kind::Json | Kind::Array(_) => matches!(name, "LONGTEXT" | "MEDIUMTEXT"),
             Kind::Binary => matches!(name, "LONGBLOB" | "MEDIUMBLOB" | "BLOB" | "VARBINARY"),
             // Without (6) fractions of seconds would be rounded away.
             Kind::Datetime => name == "DATETIME" && numbers == [6],
@@ -159,7 +167,7 @@ impl Forms for MySql {
     }
 
     fn limits(&self, entry: &Entry) -> Vec<Limit> {
-        let mut limits = Vec::new();
+        let mut limits: Vec<Limit> = entry.special.iter().map(special).collect();
         for key in &entry.keys {
             let fields: Vec<&Field> = key.columns.iter().filter_map(|column| entry.field(column.field)).collect();
             let column = match fields.as_slice() {
@@ -202,10 +210,24 @@ impl Forms for MySql {
     }
 }
 
+/// MySQL has no partial indexes, MariaDB neither these nor any over expressions.
+fn special(key: &SpecialKey) -> Limit {
+    let (what, way_out) = if key.condition.is_some() {
+        ("is over some rows only", "drop its condition, or use SQLite or PostgreSQL")
+    } else {
+        ("is over texts in lower case", "store the text in lower case and index that, or use SQLite or PostgreSQL")
+    };
+    Limit {
+        column: String::new(),
+        what: format!("index {} {what}, which MySQL and MariaDB do not have both", key.name),
+        way_out: way_out.to_owned(),
+    }
+}
+
 /// Bytes in an index; none for a column that has no limit.
 fn key_bytes(kind: &Kind) -> Option<usize> {
     Some(match kind {
-        Kind::Text | Kind::Json | Kind::Binary => return None,
+        Kind::Text | Kind::Json | Kind::Array(_) | Kind::Binary => return None,
         Kind::Boolean => 1,
         Kind::Int16 => 2,
         Kind::Int32 | Kind::Float32 => 4,

@@ -25,7 +25,7 @@ impl Forms for Postgres {
             Kind::Float64 => "DOUBLE PRECISION",
             Kind::Decimal(spec) => return format!("NUMERIC({}, {})", spec.digits, spec.scale),
             // Compared and ordered by bytes, as on the other databases.
-            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url => {
+            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url | Kind::Slug(_) | Kind::IpAddress => {
                 return format!("VARCHAR({}) COLLATE \"C\"", longest(&field.kind).unwrap_or_default());
             }
             Kind::Text => "TEXT COLLATE \"C\"",
@@ -34,7 +34,7 @@ impl Forms for Postgres {
             Kind::Date => "DATE",
             Kind::Time => "TIME",
             Kind::Duration => "INTERVAL",
-            Kind::Json => "JSONB",
+            Kind::Json | Kind::Array(_) => "JSONB",
             Kind::Uuid => "UUID",
         };
         name.to_owned()
@@ -77,7 +77,7 @@ impl Forms for Postgres {
             // Fractions are told without the zeros at their end.
             Value::Int(value) if *kind == Kind::Duration => shortest(&told) == shortest(&literal::time(*value)),
             Value::Int(_) if matches!(kind, Kind::Datetime | Kind::Time) => shortest(&told) == shortest(&wanted),
-            Value::Text(text) if *kind == Kind::Json => same_json(text, &told),
+            Value::Text(text) if matches!(kind, Kind::Json | Kind::Array(_)) => same_json(text, &told),
             _ => told == wanted,
         }
     }
@@ -113,13 +113,19 @@ impl Forms for Postgres {
             Kind::Decimal(spec) => {
                 matches!(name, "NUMERIC" | "DECIMAL") && numbers == [u32::from(spec.digits), u32::from(spec.scale)]
             }
-            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => textual,
+            Kind::Varchar(_)
+            | Kind::Text
+            | Kind::Enumeration(_)
+            | Kind::Email
+            | Kind::Url
+            | Kind::Slug(_)
+            | Kind::IpAddress => textual,
             Kind::Binary => name == "BYTEA",
             Kind::Datetime => matches!(name, "TIMESTAMP WITH TIME ZONE" | "TIMESTAMPTZ"),
             Kind::Date => name == "DATE",
             Kind::Time => matches!(name, "TIME WITHOUT TIME ZONE" | "TIME"),
             Kind::Duration => name == "INTERVAL",
-            Kind::Json => name == "JSONB",
+            Kind::Json | Kind::Array(_) => name == "JSONB",
             Kind::Uuid => name == "UUID",
         }
     }

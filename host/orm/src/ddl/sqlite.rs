@@ -31,7 +31,7 @@ impl Forms for Sqlite {
                 return format!("DECIMAL_TEXT({}, {})", spec.digits, spec.scale);
             }
             Kind::Decimal(spec) => return format!("DECIMAL({}, {})", spec.digits, spec.scale),
-            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url => {
+            Kind::Varchar(_) | Kind::Enumeration(_) | Kind::Email | Kind::Url | Kind::Slug(_) | Kind::IpAddress => {
                 return format!("VARCHAR({})", longest(&field.kind).unwrap_or_default());
             }
             Kind::Text => "TEXT",
@@ -40,7 +40,7 @@ impl Forms for Sqlite {
             Kind::Date => "DATE",
             Kind::Time => "TIME",
             Kind::Duration => "INTERVAL",
-            Kind::Json => "JSON_TEXT",
+            Kind::Json | Kind::Array(_) => "JSON_TEXT",
             Kind::Uuid => "UUID",
         };
         name.to_owned()
@@ -120,8 +120,14 @@ impl Forms for Sqlite {
                 let wanted = if spec.digits > INTEGER_DIGITS { "DECIMAL_TEXT" } else { "DECIMAL" };
                 name == wanted && numbers == [u32::from(spec.digits), u32::from(spec.scale)]
             }
-            Kind::Varchar(_) | Kind::Text | Kind::Enumeration(_) | Kind::Email | Kind::Url => textual,
-            Kind::Json => name == "JSON_TEXT" || textual,
+            Kind::Varchar(_)
+            | Kind::Text
+            | Kind::Enumeration(_)
+            | Kind::Email
+            | Kind::Url
+            | Kind::Slug(_)
+            | Kind::IpAddress => textual,
+            Kind::Json | Kind::Array(_) => name == "JSON_TEXT" || textual,
             Kind::Binary => matches!(name, "BLOB" | ""),
             Kind::Datetime => name == "TIMESTAMP",
             Kind::Date => name == "DATE",

@@ -105,6 +105,9 @@ pub(super) fn filter(scope: &mut Scope<'_>, words: &dyn Words, nodes: &[Node]) -
         None => None,
         Some(tree) => Some(lower(scope, words, &tree, Place { required: true, negated: false }, &mut facts)?),
     };
+    if scope.multiplies() {
+        facts.push(Fact::Many);
+    }
     Ok(Filtered { condition, facts })
 }
 
@@ -192,7 +195,7 @@ fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
     let (good, needs) = match lookup {
         Lookup::Exact | Lookup::In | Lookup::Isnull => (true, ""),
         Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte | Lookup::Range => {
-            (!matches!(kind, Kind::Boolean | Kind::Json), "an ordered field")
+            (!matches!(kind, Kind::Boolean | Kind::Json | Kind::Array(_)), "an ordered field")
         }
         Lookup::Year | Lookup::Month | Lookup::Day | Lookup::WeekDay => {
             (matches!(kind, Kind::Date | Kind::Datetime), "a date or datetime field")

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_query::{Alias, Expr, ExprTrait, JoinType, SelectStatement};
 
+use super::reverse::{Way, back};
 use crate::catalog::{Catalog, Entry};
 use crate::schema::Field;
 use crate::shape::FieldPath;
@@ -20,9 +21,9 @@ pub(super) struct Source {
     pub alias: String,
     /// Index into the catalog.
     pub entry: usize,
-    /// The source and the relation field it is reached by; none for the root.
-    from: Option<(usize, usize)>,
-    /// Null where the relation is null.
+    /// The source and the way it is reached by; none for the root.
+    from: Option<(usize, Way)>,
+    /// Null where the relation is null, or nothing points back.
     pub optional: bool,
 }
 
@@ -107,8 +108,8 @@ impl<'c> Scope<'c> {
         }
         let mut at = 0;
         for step in via {
-            let (field, target) = self.relation(at, step)?;
-            at = match self.sources.iter().position(|source| source.from == Some((at, field))) {
+            let (way, target) = self.relation(at, step)?;
+            at = match self.sources.iter().position(|source| source.from == Some((at, way))) {
                 Some(known) => known,
                 None => {
                     if self.sources.len() > MAX_JOINS {
@@ -117,10 +118,14 @@ impl<'c> Scope<'c> {
                         )));
                     }
                     let nullable = self.source(at).is_some_and(|(source, entry)| {
-                        source.optional || entry.field(field).is_some_and(|field| field.nullable)
+                        source.optional
+                            || match way {
+                                Way::To(field) => entry.field(field).is_some_and(|field| field.nullable),
+                                Way::Back { .. } => true,
+                            }
                     });
                     let alias = format!("t{}", self.sources.len());
-                    self.sources.push(Source { alias, entry: target, from: Some((at, field)), optional: nullable });
+                    self.sources.push(Source { alias, entry: target, from: Some((at, way)), optional: nullable });
                     self.sources.len() - 1
                 }
             };
@@ -128,11 +133,19 @@ impl<'c> Scope<'c> {
         Ok(at)
     }
 
-    fn relation(&self, at: usize, step: &str) -> Result<(usize, usize), QueryError> {
+    /// True when one row of the root may be several of the answer.
+    pub fn multiplies(&self) -> bool {
+        self.sources.iter().any(|source| source.from.is_some_and(|(_, way)| way.multiplies(self.catalog)))
+    }
+
+    fn relation(&self, at: usize, step: &str) -> Result<(Way, usize), QueryError> {
+        if let Some((model, field)) = step.split_once('.') {
+            return back(self, at, model, field);
+        }
         let (_, entry) = self.source(at).ok_or_else(|| QueryError::bad("a path left the query"))?;
         let field = find(entry, step)?;
         match entry.relations.get(field) {
-            Some(Some(target)) => Ok((field, *target)),
+            Some(Some(target)) => Ok((Way::To(field), *target)),
             _ => {
                 let known: Vec<&str> = entry
                     .model
@@ -184,7 +197,7 @@ impl<'c> Scope<'c> {
             let (relation, target) = self.relation(from, last)?;
             let trimmed =
                 self.catalog.entry(target).and_then(Entry::primary_key).is_some_and(|key| key.name == path.field);
-            if trimmed {
+            if let (true, Way::To(relation)) = (trimmed, relation) {
                 return self.own_column(from, relation, label);
             }
         }
@@ -215,12 +228,18 @@ impl<'c> Scope<'c> {
                 continue;
             };
             let (table, alias) = (Alias::new(entry.model.table.as_str()), Alias::new(source.alias.as_str()));
-            let Some((from, relation)) = source.from else {
+            let Some((from, way)) = source.from else {
                 select.from_as(table, alias);
                 continue;
             };
-            let left = self.own_column(from, relation, String::new())?;
-            let right = self.own_column(at, entry.primary_key, String::new())?;
+            let (here, there) = match way {
+                Way::To(field) => (entry.primary_key, field),
+                Way::Back { field, .. } => {
+                    (field, self.source(from).map(|(_, entry)| entry.primary_key).unwrap_or_default())
+                }
+            };
+            let left = self.own_column(from, there, String::new())?;
+            let right = self.own_column(at, here, String::new())?;
             let join = if source.optional { JoinType::LeftJoin } else { JoinType::InnerJoin };
             select.join_as(join, table, alias, right.expr.eq(left.expr));
         }

@@ -25,6 +25,8 @@ pub(super) enum Fact {
     Listed { field: usize, slot: u64 },
     /// A contiguous range.
     Within { field: usize },
+    /// A row of the root may be many of the answer: no key of it bounds them.
+    Many,
     /// Anything else: rows are looked at that are not in the answer.
     Other,
 }
@@ -85,6 +87,9 @@ impl KeyProof {
 
 /// Proves that a unique key bounds the rows.
 pub(super) fn by_key(entry: &Entry, facts: &[Fact]) -> Option<KeyProof> {
+    if facts.contains(&Fact::Many) {
+        return None;
+    }
     let equal = |column: &KeyColumn| {
         facts.iter().find_map(|fact| match fact {
             Fact::Equal { field, slot, nullable } if *field == column.field => Some(nullable.then_some(*slot)),
@@ -120,7 +125,7 @@ pub(super) fn by_key(entry: &Entry, facts: &[Fact]) -> Option<KeyProof> {
 /// True when some index yields exactly the filtered rows in the wanted order, so that a limit bounds the work.
 /// `order`: fields of the root and whether descending.
 pub(super) fn by_order(entry: &Entry, facts: &[Fact], order: &[KeyColumn]) -> bool {
-    if facts.iter().any(|fact| matches!(fact, Fact::Other | Fact::Listed { .. })) {
+    if facts.iter().any(|fact| matches!(fact, Fact::Other | Fact::Many | Fact::Listed { .. })) {
         return false;
     }
     entry.keys.iter().any(|key| {
@@ -144,7 +149,7 @@ fn walks(columns: &[KeyColumn], facts: &[Fact], order: &[KeyColumn]) -> bool {
     let used = facts.iter().all(|fact| match fact {
         Fact::Equal { field, .. } => head.iter().any(|column| column.field == *field),
         Fact::Within { field } => rest.first().is_some_and(|column| column.field == *field),
-        Fact::Listed { .. } | Fact::Other => false,
+        Fact::Listed { .. } | Fact::Many | Fact::Other => false,
     });
     if !used {
         return false;

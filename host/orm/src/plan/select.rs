@@ -77,7 +77,8 @@ pub(super) fn select(catalog: &Catalog, words: &dyn Words, root: usize, shape: &
     };
     let limit = limit.and_then(|slot| proof::place(&text.order, slot));
     let read = read(text, columns, brevity);
-    Ok(Made { step: Step::Select { read, limit }, params, reads, writes: BTreeSet::new() })
+    let guard = scope.root.model.max_rows.map_or(ROW_GUARD, u64::from);
+    Ok(Made { step: Step::Select { read, limit, guard }, params, reads, writes: BTreeSet::new() })
 }
 
 /// The model's own fields, then those of each related model as a group of its own.
@@ -132,6 +133,9 @@ fn check_related(scope: &mut Scope<'_>, related: &[Vec<String>]) -> Result<Vec<u
         }
         sources.push(scope.walk(path)?);
     }
+    if scope.multiplies() {
+        return Err(QueryError::bad("a related path leads to many rows: fetch those with `prefetch`"));
+    }
     Ok(sources)
 }
 
@@ -160,7 +164,9 @@ fn page(
 ) -> (Option<u64>, Option<u64>) {
     let rows =
         |scope: &mut Scope<'_>, param, most, label| scope.slot(param, Code::Rows { most }, &Kind::Int64, false, label);
-    let limit = shape.limit.map(|param| rows(scope, param, MAX_LIMIT, "limit"));
+    // A model's own guard is the most that a limit may ask for as well.
+    let most = scope.root.model.max_rows.map_or(MAX_LIMIT, i64::from);
+    let limit = shape.limit.map(|param| rows(scope, param, most, "limit"));
     let offset = shape.offset.map(|param| rows(scope, param, i64::MAX, "offset"));
     if let Some(limit) = limit {
         statement.limit(limit);

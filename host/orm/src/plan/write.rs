@@ -14,7 +14,7 @@ use crate::QueryError;
 use crate::bind::{Code, Slots};
 use crate::catalog::{Catalog, Entry};
 use crate::dialect::{Insertion, Words};
-use crate::schema::{Kind, OnDelete};
+use crate::schema::Kind;
 use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
 
 /// Most rows of one insert.
@@ -181,49 +181,11 @@ fn assigned_value(
     })
 }
 
-pub(super) fn delete(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
-    let (text, params, reads) = narrowed(catalog, root, nodes, words, |scope, condition| {
-        let mut statement = Query::delete();
-        statement.from_table(Alias::new(scope.root.model.table.as_str()));
-        statement.and_where_option(condition);
-        Ok(words.delete(&statement))
-    })?;
-    let (statement, slots) = text.statement(Vec::new(), Access::Write);
-    let step = Step::Execute { statement, slots };
-    Ok(Made { step, params, reads, writes: cascade(catalog, root) })
-}
-
-/// The model and all whose rows a delete may take along or set to null.
-fn cascade(catalog: &Catalog, root: usize) -> BTreeSet<usize> {
-    let mut written = BTreeSet::from([root]);
-    let mut deleted = vec![root];
-    let mut seen = BTreeSet::from([root]);
-    while let Some(at) = deleted.pop() {
-        let Some(entry) = catalog.entry(at) else {
-            continue;
-        };
-        for (model, field) in &entry.referenced_by {
-            let on_delete = catalog
-                .entry(*model)
-                .and_then(|entry| entry.field(*field))
-                .and_then(|field| field.references.as_ref())
-                .map(|relation| relation.on_delete);
-            if matches!(on_delete, Some(OnDelete::Cascade | OnDelete::SetNull)) {
-                written.insert(*model);
-            }
-            if on_delete == Some(OnDelete::Cascade) && seen.insert(*model) {
-                deleted.push(*model);
-            }
-        }
-    }
-    written
-}
-
 type Built = (String, sea_query::Values);
 
 /// Plans the filter of an update or delete on the table itself, or, where it spans relations, as
 /// `WHERE pk IN (SELECT …)`: no dialect joins in both statements alike.
-fn narrowed<'c>(
+pub(super) fn narrowed<'c>(
     catalog: &'c Catalog,
     root: usize,
     nodes: &[Node],

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use covet_db::{Database, Sqlite, SqliteOptions};
+use covet_db::{Database, Sqlite, SqliteOptions, Work};
 use covet_orm::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use covet_orm::shape::{
     Assignment, Change, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order, Select, Shape, Update,
 };
-use covet_orm::{Catalog, Dialect, Plan, QueryError, ddl, plan};
+use covet_orm::{Call, Catalog, Dialect, Plan, QueryError, ddl, plan};
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 
@@ -170,7 +170,7 @@ pub fn defaulted(field: Field, default: impl Into<Item>) -> Field {
 pub fn to(name: &str, model: &str, on_delete: OnDelete) -> Field {
     Field {
         column: format!("{name}_id"),
-        references: Some(Relation { model: model.to_owned(), on_delete }),
+        references: Some(Relation { model: model.to_owned(), on_delete, value: None }),
         ..field(name, Kind::Int64)
     }
 }
@@ -181,11 +181,26 @@ pub fn by(field: &str) -> IndexColumn {
 }
 
 pub fn index(fields: &[&str]) -> Index {
-    Index { name: String::new(), columns: fields.iter().map(|field| by(field)).collect(), unique: false }
+    Index {
+        name: String::new(),
+        columns: fields.iter().map(|field| by(field)).collect(),
+        unique: false,
+        folded: false,
+        condition: None,
+    }
 }
 
 pub fn model(name: &str, table: &str, fields: Vec<Field>) -> Model {
-    Model { name: name.to_owned(), table: table.to_owned(), fields, indexes: vec![], ordering: vec![] }
+    Model {
+        name: name.to_owned(),
+        table: table.to_owned(),
+        fields,
+        indexes: vec![],
+        checks: vec![],
+        ordering: vec![],
+        managed: true,
+        max_rows: None,
+    }
 }
 
 /// Country ← Author ← Post (author, and editor that may be null).
@@ -287,11 +302,18 @@ impl Blog {
 
     pub async fn try_run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Result<Item, QueryError> {
         let plan = plan(&self.catalog, self.engine.dialect(), &Shape { model: model.to_owned(), operation })?;
-        self.ask(&plan, &params).await
+        match Call::of(&Arc::new(plan), &Item::Array(params).encode())? {
+            Call::Work(work) => self.answer(work).await,
+            Call::Program(program) => Ok(Item::decode(&program.run(&self.database, deadline()).await?.item)),
+        }
     }
 
+    /// Asks one piece of work of a plan that is there already.
     pub async fn ask(&self, plan: &Plan, params: &[Item]) -> Result<Item, QueryError> {
-        let work = plan.bind(&Item::Array(params.to_vec()).encode())?;
+        self.answer(plan.bind(&Item::Array(params.to_vec()).encode())?).await
+    }
+
+    async fn answer(&self, work: Work) -> Result<Item, QueryError> {
         if let Some(answer) = self.database.try_now(&work, deadline()) {
             return Ok(Item::decode(&answer?));
         }

@@ -140,6 +140,7 @@ impl Question {
                     order(&format!("{}{}", if *descending { "-" } else { "" }, path.text))
                 };
                 Operation::Select(Select {
+                    prefetch: vec![],
                     filter,
                     order: self.order.iter().map(by).collect(),
                     reverse: self.reverse,

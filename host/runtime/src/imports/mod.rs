@@ -6,7 +6,7 @@ mod cache;
 mod config;
 mod log;
 pub(crate) mod orm;
-mod shapes;
+pub(crate) mod shapes;
 
 use wasmtime::component::Linker;
 

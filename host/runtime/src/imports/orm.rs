@@ -6,7 +6,7 @@ use std::{
 };
 
 use covet_db::{Database, DbError, Work};
-use covet_orm::QueryError;
+use covet_orm::{Call, Program, QueryError};
 use wasmtime::component::{Accessor, Resource};
 
 use super::shapes;
@@ -65,7 +65,7 @@ impl State {
     }
 
     /// Counts one query and binds its parameters.
-    fn bind(&mut self, plan: u32, params: &[u8]) -> Result<Work, Error> {
+    fn bind(&mut self, plan: u32, params: &[u8]) -> Result<Call, Error> {
         let Some(left) = self.queries_left.checked_sub(1) else {
             return Err(Error::TooLarge(format!(
                 "this request has run {} queries, the limit is limits.queries_per_request; read more rows per query (`related`, `in`), or raise it",
@@ -76,7 +76,7 @@ impl State {
         let plan = self.generation.plans.peek(plan).ok_or_else(|| {
             Error::BadQuery(format!("there is no plan {plan} in this generation; prepare the shape first"))
         })?;
-        Ok(plan.bind(params)?)
+        Ok(Call::of(plan, params)?)
     }
 }
 
@@ -109,22 +109,26 @@ impl<T: Send> query::HostWithStore<T> for Imports {
         let begun = accessor.with(|mut access| {
             let state = access.get();
             state.database()?;
-            let work = state.bind(plan, &params)?;
+            let call = state.bind(plan, &params)?;
             let deadline = state.deadline;
             let database = state.database()?;
+            let work = match call {
+                Call::Work(work) => work,
+                Call::Program(program) => return Ok(Begun::Steps(database.clone(), program, deadline)),
+            };
             match database.try_now(&work, deadline) {
                 Some(answer) => answer.map(Begun::Done).map_err(Error::from),
                 None => Ok(Begun::Waits(database.clone(), work, deadline)),
             }
         });
-        let (database, work, deadline) = match begun {
+        let answer = match begun {
             Ok(Begun::Done(rows)) => return Ok(Ok(rows)),
-            Ok(Begun::Waits(database, work, deadline)) => (database, work, deadline),
+            Ok(Begun::Waits(database, work, deadline)) => database.run(work, deadline).await.map_err(Error::from),
+            Ok(Begun::Steps(database, program, deadline)) => counted(accessor, program.run(&database, deadline).await),
             Err(error) => return Ok(Err(error)),
         };
-        let answer = database.run(work, deadline).await;
         accessor.with(|mut access| epochs::restart_access(&mut access));
-        Ok(answer.map_err(Error::from))
+        Ok(answer)
     }
 }
 
@@ -132,6 +136,8 @@ enum Begun {
     /// Answered on the spot.
     Done(Vec<u8>),
     Waits(Database, Work, Instant),
+    /// Takes several pieces of work.
+    Steps(Database, Program, Instant),
 }
 
 impl<T: Send> query::HostTransactionWithStore<T> for Imports {
@@ -170,13 +176,15 @@ impl<T: Send> query::HostTransactionWithStore<T> for Imports {
         let begun = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
             let transaction = Arc::clone(&state.table.get(&this)?.0);
-            Ok(state.bind(plan, &params).map(|work| (transaction, work)))
+            Ok(state.bind(plan, &params).map(|call| (transaction, call)))
         })?;
-        let (transaction, work) = match begun {
-            Ok(begun) => begun,
+        let answer = match begun {
+            Ok((transaction, Call::Work(work))) => transaction.run(work).await.map_err(Error::from),
+            Ok((transaction, Call::Program(program))) => counted(accessor, program.within(&transaction).await),
             Err(error) => return Ok(Err(error)),
         };
-        waited(accessor, transaction.run(work).await)
+        accessor.with(|mut access| epochs::restart_access(&mut access));
+        Ok(answer)
     }
 
     async fn savepoint(accessor: &Accessor<T, Self>, this: Resource<Transaction>) -> Answer<u32> {
@@ -207,6 +215,19 @@ impl<T: Send> query::HostTransactionWithStore<T> for Imports {
             Err(error) => Ok(Err(error)),
         }
     }
+}
+
+/// Counts the queries that a program took besides the one counted before it began.
+fn counted<T: Send>(
+    accessor: &Accessor<T, Imports>,
+    answer: Result<covet_orm::Answer, QueryError>,
+) -> Result<Vec<u8>, Error> {
+    let answer = answer?;
+    accessor.with(|mut access| {
+        let state = access.get();
+        state.queries_left = state.queries_left.saturating_sub(answer.queries.saturating_sub(1));
+    });
+    Ok(answer.item)
 }
 
 /// The guest goes on after a wait.

@@ -12,17 +12,14 @@ fn operation(raw: wit::Operation) -> shape::Operation {
     match raw {
         wit::Operation::Select(raw) => shape::Operation::Select(shape::Select {
             filter: filter(raw.filter),
-            order: raw
-                .order
-                .into_iter()
-                .map(|order| shape::Order { by: path(order.by), descending: order.descending })
-                .collect(),
+            order: orders(raw.order),
             reverse: raw.reverse,
             limit: raw.limit,
             offset: raw.offset,
             related: raw.related,
             fields: raw.fields.into_iter().map(path).collect(),
             distinct: raw.distinct,
+            prefetch: raw.prefetch.into_iter().map(prefetch).collect(),
         }),
         wit::Operation::Count(raw) => shape::Operation::Count(filter(raw)),
         wit::Operation::Exists(raw) => shape::Operation::Exists(filter(raw)),
@@ -51,11 +48,27 @@ fn operation(raw: wit::Operation) -> shape::Operation {
     }
 }
 
+fn prefetch(raw: wit::Prefetch) -> shape::Prefetch {
+    shape::Prefetch {
+        parent: raw.parent,
+        relation: raw.relation,
+        filter: filter(raw.filter),
+        order: orders(raw.order),
+        reverse: raw.reverse,
+        limit: raw.limit,
+        related: raw.related,
+    }
+}
+
+fn orders(raw: Vec<wit::Order>) -> Vec<shape::Order> {
+    raw.into_iter().map(|order| shape::Order { by: path(order.by), descending: order.descending }).collect()
+}
+
 fn insert(raw: wit::Insert) -> shape::Insert {
     shape::Insert { fields: raw.fields, many: raw.many, ignore_conflicts: raw.ignore_conflicts }
 }
 
-fn filter(raw: Vec<wit::Node>) -> Vec<shape::Node> {
+pub(crate) fn filter(raw: Vec<wit::Node>) -> Vec<shape::Node> {
     raw.into_iter().map(node).collect()
 }
 

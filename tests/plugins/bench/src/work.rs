@@ -87,7 +87,7 @@ pub async fn run(work: &str, n: u64, batch: u64) -> Result<Vec<f64>> {
             let keys = hits(n).await?;
             timed!(n, batch, |i| {
                 let gone = Hit::objects().filter(Hit::id().eq(keys[i as usize])).delete().await?;
-                expect(gone as usize, 1)?
+                expect(gone.rows() as usize, 1)?
             })
         }
         "writers" => writers(n).await,

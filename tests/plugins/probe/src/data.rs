@@ -88,12 +88,12 @@ async fn bump_row(id: Id<Row>) -> Result<String> {
 
 #[delete("/rows/{id}")]
 async fn delete_row(id: Id<Row>) -> Result<String> {
-    Ok(Row::get(id).await?.delete().await?.to_string())
+    Ok((!Row::get(id).await?.delete().await?.is_empty()).to_string())
 }
 
 #[delete("/rows")]
 async fn delete_rows() -> Result<String> {
-    Ok(Row::objects().delete().await?.to_string())
+    Ok(Row::objects().delete().await?.rows().to_string())
 }
 
 /// `n` reads by primary key, one after the other: what a query costs, seen from the guest.
