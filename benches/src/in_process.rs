@@ -137,7 +137,7 @@ impl Inside {
         let tables = covet_orm::ddl::reconcile(
             covet_orm::Dialect::Sqlite,
             &plugin.description().catalog,
-            &database.introspect().map_err(|e| anyhow!("{e}"))?,
+            &database.introspect().await.map_err(|e| anyhow!("{e}"))?,
         )
         .map_err(|e| anyhow!("{e:?}"))?;
         database.execute_batch(tables).await.map_err(|e| anyhow!("{e}"))?;

@@ -10,21 +10,28 @@
 //!
 //! Callers live on a tokio runtime with its time driver enabled.
 
+mod begin;
+mod capabilities;
 mod database;
 mod decimal;
 mod error;
 mod introspection;
+pub mod pool;
 pub mod sqlite;
 mod statement;
 mod value;
+mod wire;
 mod work;
 
+pub use begin::{BeginOptions, Isolation};
+pub use capabilities::{Capabilities, Dialect, Product, Version};
 pub use database::{Database, Transaction};
 pub use decimal::{
     DecimalError, INTEGER_DIGITS, MAX_DIGITS, format_decimal, ordered_text, parse_decimal, parse_ordered,
 };
 pub use error::DbError;
 pub use introspection::{Column, ForeignKey, Index, Introspection, Table};
+pub use pool::{PoolOptions, PoolStats};
 pub use sqlite::{Sqlite, SqliteOptions, SqliteStats};
 pub use statement::{Access, Group, Param, Statement};
 pub use value::{Kind, Value};

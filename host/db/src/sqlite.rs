@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::{Access, DbError, Introspection, Transaction, Work};
+use crate::{Access, Capabilities, DbError, Introspection, Product, Transaction, Version, Work};
 use anchor::Anchor;
 use connection::Connection;
 use place::Place;
@@ -144,12 +144,21 @@ impl Sqlite {
         self.0.queue.submit(deadline, |answer| Task::Batch { sql, answer }).await
     }
 
-    /// Reads which tables there are. Blocks for about 20 µs a table.
+    /// Reads which tables there are, on a blocking thread: about 20 µs a table.
     ///
     /// # Errors
     /// [`DbError::Unavailable`].
-    pub fn introspect(&self) -> Result<Introspection, DbError> {
-        self.0.readers.with_stock(|connection| introspect::introspect(connection))
+    pub async fn introspect(&self) -> Result<Introspection, DbError> {
+        let readers = Arc::clone(&self.0.readers);
+        blocking(move || readers.with_stock(|connection| introspect::introspect(connection))).await?
+    }
+
+    /// Which SQLite this is: the one compiled in.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        let number = u32::try_from(rusqlite::version_number()).unwrap_or(0);
+        let version = Version::new(number / 1_000_000, number / 1000 % 1000, number % 1000);
+        Capabilities { product: Product::Sqlite, version }
     }
 
     /// What it has done since it was opened.
@@ -158,18 +167,30 @@ impl Sqlite {
         self.0.counters.read(self.0.queue.len())
     }
 
-    /// Finishes queued writes, then closes every connection of every thread. Blocks meanwhile. Clones answer
-    /// [`DbError::Unavailable`] afterwards. An open transaction is waited for, until its deadline at most.
-    pub fn close(self) {
+    /// Finishes queued writes, then closes every connection of every thread. Clones answer [`DbError::Unavailable`]
+    /// afterwards. An open transaction is waited for, until its deadline at most. Once begun it goes on, also where the
+    /// future is dropped.
+    pub async fn close(self) {
         self.0.queue.close();
-        let thread = self.0.writer.lock().take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the SQLite writer thread had panicked");
+        let closed = blocking(move || {
+            let thread = self.0.writer.lock().take();
+            if let Some(thread) = thread
+                && thread.join().is_err()
+            {
+                tracing::error!("the SQLite writer thread had panicked");
+            }
+            self.0.readers.close();
+        });
+        if let Err(error) = closed.await {
+            tracing::error!("{error}");
         }
-        self.0.readers.close();
     }
+}
+
+/// Runs what blocks on a thread for such work.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DbError> {
+    let failed = |error| DbError::Unavailable(format!("a thread for blocking work failed: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 impl Drop for Shared {

@@ -72,7 +72,7 @@ pub struct Statement(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    sql: String,
+    sql: Arc<str>,
     params: Vec<Param>,
     columns: Vec<Group>,
     access: Access,
@@ -97,12 +97,18 @@ impl Statement {
         let width = columns.iter().map(|group| group.kinds.len()).sum();
         let items = columns.iter().map(|group| if group.nested { 1 } else { group.kinds.len() as u64 }).sum();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, sql: sql.into(), params, columns, access, width, items }))
+        Self(Arc::new(Inner { id, sql: Arc::from(sql.into()), params, columns, access, width, items }))
     }
 
     /// The SQL text.
     #[must_use]
     pub fn sql(&self) -> &str {
+        &self.0.sql
+    }
+
+    /// The SQL text, shared.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
         &self.0.sql
     }
 

@@ -1,5 +1,7 @@
 //! One unit of work: what a plan becomes when its parameters are bound.
 
+use std::sync::Arc;
+
 use crate::{Access, Statement, Value};
 
 /// One unit of work. Outside a transaction each is atomic: it happens wholly or not at all.
@@ -57,6 +59,18 @@ pub enum Work {
 }
 
 impl Work {
+    /// The SQL text of its first statement: what it is called in reports.
+    #[must_use]
+    pub fn sql(&self) -> &Arc<str> {
+        match self {
+            Self::Query { statement, .. }
+            | Self::Scalar { statement, .. }
+            | Self::Execute { statement, .. }
+            | Self::Insert { statement, .. }
+            | Self::GetOrCreate { find: statement, .. } => statement.text(),
+        }
+    }
+
     /// Whether it only reads; by its kind, not by its SQL text.
     #[must_use]
     pub fn is_read(&self) -> bool {

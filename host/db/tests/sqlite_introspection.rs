@@ -9,7 +9,7 @@ use common::*;
 #[tokio::test]
 async fn tables_columns_indexes_and_foreign_keys_are_found() {
     let db = open().await;
-    let found = db.introspect().unwrap();
+    let found = db.introspect().await.unwrap();
     let names: Vec<&str> = found.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(names, ["authors", "late", "posts"], "without sqlite_sequence");
 
@@ -50,7 +50,7 @@ async fn composite_keys_and_descending_indexes_are_told_apart() {
     ])
     .await
     .unwrap();
-    let found = db.introspect().unwrap();
+    let found = db.introspect().await.unwrap();
     let pairs = found.table("pairs").unwrap();
     assert!(pairs.columns.iter().all(|column| !column.unique));
     let [index] = pairs.indexes.as_slice() else {

@@ -297,7 +297,7 @@ async fn closing_closes_the_connections_of_every_thread() {
     is_ready.recv().unwrap();
     assert!(db.try_now(&work(), soon()).unwrap().is_ok());
     number(&db, "SELECT 1").await;
-    db.db.clone().close();
+    db.db.clone().close().await;
     // The last connection of a SQLite file takes its log along: nothing is open any more.
     assert!(!db.path.with_extension("db-wal").exists());
     told.send(()).unwrap();
@@ -306,5 +306,5 @@ async fn closing_closes_the_connections_of_every_thread() {
     assert!(matches!(db.run(count("SELECT 1"), soon()).await, Err(DbError::Unavailable(_))));
     assert!(matches!(db.run(post("a"), soon()).await, Err(DbError::Unavailable(_))));
     assert!(matches!(db.begin(soon()).await, Err(DbError::Unavailable(_))));
-    assert!(matches!(db.introspect(), Err(DbError::Unavailable(_))));
+    assert!(matches!(db.introspect().await, Err(DbError::Unavailable(_))));
 }

@@ -301,7 +301,7 @@ async fn ddl_is_all_or_nothing() {
     let batch = vec!["CREATE TABLE fresh (id INTEGER)".into(), "CREATE TABLE broken (".into()];
     let error = db.execute_batch(batch).await.unwrap_err();
     assert!(matches!(&error, DbError::BadQuery(why) if why.contains("CREATE TABLE broken (")), "{error}");
-    assert!(db.introspect().unwrap().table("fresh").is_none());
+    assert!(db.introspect().await.unwrap().table("fresh").is_none());
     db.run(post("next"), soon()).await.unwrap();
 }
 
@@ -312,11 +312,11 @@ async fn closing_finishes_what_is_queued() {
     let mut queued = Box::pin(db.run(post("queued"), soon()));
     assert!(futures::poll!(queued.as_mut()).is_pending());
     let closing = db.db.clone();
-    let closed = std::thread::spawn(move || closing.close());
+    let closed = tokio::spawn(closing.close());
     while !matches!(db.run(post("late"), after(5)).await, Err(DbError::Unavailable(_))) {}
     drop(held);
     queued.await.unwrap();
-    closed.join().unwrap();
+    closed.await.unwrap();
     let rows: i64 = rusqlite::Connection::open(&db.path)
         .unwrap()
         .query_row("SELECT count(*) FROM posts WHERE slug = 'queued'", [], |row| row.get(0))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use covet_db::{Database, DbError, Transaction, Value, Work};
+use covet_db::{BeginOptions, Database, DbError, Transaction, Value, Work};
 
 use crate::plan::{Plan, Step};
 use crate::{QueryError, bind};
@@ -96,7 +96,7 @@ impl Program {
         if !self.changes_much() {
             return self.steps(Place::Database(database, deadline)).await;
         }
-        let transaction = database.begin(deadline).await?;
+        let transaction = database.begin(BeginOptions::default(), deadline).await?;
         // Dropped on the way out of an error, it is rolled back.
         let answer = self.steps(Place::Transaction(&transaction)).await?;
         transaction.commit().await?;

@@ -202,7 +202,7 @@ async fn a_refusal_inside_a_transaction_leaves_it_as_it_was() {
             Call::Work(work) => panic!("{work:?}"),
         }
     };
-    let transaction = shops.database.begin(deadline()).await.unwrap();
+    let transaction = shops.database.begin(covet_db::BeginOptions::default(), deadline()).await.unwrap();
     let taken = program("Region", one(), items![2]).within(&transaction).await.unwrap();
     assert_eq!(Item::decode(&taken.item), gone(&[("Region", 1), ("Shop", 1), ("Till", 2)]));
     program("Region", one(), items![1]).within(&transaction).await.unwrap_err();

@@ -223,7 +223,7 @@ async fn it_reads_inside_a_transaction_what_that_has_written() {
     let plan = std::sync::Arc::new(blog.plan("Author", with(vec![level(None, &["Post.author"])])));
     let tables: Vec<&str> = plan.tables_read().iter().map(|table| &**table).collect();
     assert_eq!(tables, ["authors", "posts"]);
-    let transaction = blog.database.begin(deadline()).await.unwrap();
+    let transaction = blog.database.begin(covet_db::BeginOptions::default(), deadline()).await.unwrap();
     let new = blog.plan("Post", insert(&["title", "views", "author"])).bind(&Item::Array(items!["new", 1, 3]).encode());
     transaction.run(new.unwrap()).await.unwrap();
     let Call::Program(program) = Call::of(&plan, &Item::Array(vec![none()]).encode()).unwrap() else {

@@ -94,8 +94,8 @@ async fn a_partial_unique_index_and_a_folded_one_refuse_what_they_cover() {
     let by_name = Select { filter: vec![is("name", Lookup::Exact, 0)], ..Select::default() };
     assert!(!shop.plan("Offer", Operation::Select(by_name)).may_be_short());
     // A second deploy finds everything in its place.
-    let covet_db::Database::Sqlite(sqlite) = &shop.database;
-    assert_eq!(ddl::reconcile(Dialect::Sqlite, &shop.catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    let found = shop.database.introspect().await.unwrap();
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &shop.catalog, &found), Ok(vec![]));
 }
 
 #[test]

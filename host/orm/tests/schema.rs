@@ -91,7 +91,7 @@ async fn created(models: Vec<Model>) -> (Sqlite, tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
     let catalog = Catalog::new(models).unwrap();
-    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
+    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()).unwrap();
     sqlite.execute_batch(statements).await.unwrap();
     (sqlite, folder, catalog)
 }
@@ -134,7 +134,7 @@ fn tables_read_as_one_would_write_them() {
 #[tokio::test]
 async fn what_was_created_fits_and_needs_nothing_more() {
     let (sqlite, _folder, catalog) = created(blog()).await;
-    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()), Ok(vec![]));
     // Every kind, with a default each, in a table that points to itself.
     let kinds: Vec<(Kind, Item)> = vec![
         (Kind::Boolean, true.into()),
@@ -167,7 +167,7 @@ async fn what_was_created_fits_and_needs_nothing_more() {
     );
     let models = vec![model("Thing", "things", fields)];
     let (sqlite, _folder, catalog) = created(models.clone()).await;
-    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()), Ok(vec![]));
     // The stored defaults are what the kinds' own decoders read.
     let blog = Blog::of(models).await;
     blog.run("Thing", insert(&[]), vec![]).await;
@@ -195,7 +195,7 @@ async fn models_that_point_at_each_other_are_created() {
         ),
     ];
     let (sqlite, _folder, catalog) = created(models).await;
-    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()), Ok(vec![]));
     let mut order = catalog.creation_order();
     order.sort_unstable();
     assert_eq!(order, vec![0, 1, 2]);
@@ -283,7 +283,7 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     for (columns, models, column, what, way_out) in cases {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({key}{columns})")]).await.unwrap();
-        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
+        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
         let Err(mismatches) = found else { panic!("{columns}: nothing found") };
         assert_eq!(mismatches.len(), 1, "{columns}: {mismatches:?}");
         let one = &mismatches[0];
@@ -303,7 +303,7 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     ] {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({columns})")]).await.unwrap();
-        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().unwrap());
+        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
         assert!(found.as_ref().is_err_and(|all| all.iter().any(|one| one.to_string().contains(what))), "{found:?}");
     }
 }
@@ -318,8 +318,8 @@ async fn columns_more_than_the_model_has_and_missing_indexes_are_no_mismatch() {
         ..model("Thing", "things", vec![id(), field("a", Kind::Varchar(200))])
     }];
     let catalog = Catalog::new(models).unwrap();
-    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()).unwrap();
+    let statements = ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()).unwrap();
     assert_eq!(statements, vec!["CREATE INDEX \"idx_things_a_desc_id\" ON \"things\" (\"a\" DESC, \"id\")"]);
     sqlite.execute_batch(statements).await.unwrap();
-    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().unwrap()), Ok(vec![]));
+    assert_eq!(ddl::reconcile(Dialect::Sqlite, &catalog, &sqlite.introspect().await.unwrap()), Ok(vec![]));
 }

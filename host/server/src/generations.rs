@@ -321,11 +321,7 @@ impl Generations {
         if self.config.plugins.get(&*live.name).is_some_and(|plugin| !plugin.database) {
             return Err(DeployError::NoDatabase(live.name.to_string()));
         }
-        let database = self.database.clone();
-        let existing = tokio::task::spawn_blocking(move || database.introspect())
-            .await
-            .map_err(|error| DeployError::State(std::io::Error::other(error)))?
-            .map_err(DeployError::Tables)?;
+        let existing = self.database.introspect().await.map_err(DeployError::Tables)?;
         covet_orm::ddl::reconcile(covet_orm::Dialect::Sqlite, &catalog, &existing).map_err(DeployError::Mismatch)
     }
 }

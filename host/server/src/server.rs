@@ -176,7 +176,10 @@ impl Server {
         for thread in threads {
             let _ = thread.join();
         }
-        self.generations.database().clone().close();
+        let database = self.generations.database().clone();
+        if let Err(error) = apart("covet-close", async move { database.close().await }) {
+            tracing::error!("the database was not closed in order: {error}");
+        }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -201,14 +204,17 @@ impl Server {
 /// Brings up what is to serve, on a thread of its own: the caller may be inside an event loop.
 fn restore(generations: &Arc<Generations>) -> Result<(), StartError> {
     let generations = Arc::clone(generations);
-    let thread = std::thread::Builder::new().name("covet-restore".to_owned()).spawn(move || {
+    apart("covet-restore", async move { generations.restore().await }).map_err(StartError::Thread)
+}
+
+/// Runs a future to its end on a thread of its own: the caller may be inside a runtime, where blocking on one is forbidden.
+fn apart(name: &str, future: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(generations.restore());
+        runtime.block_on(future);
         Ok(())
     });
-    thread
-        .and_then(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("restoring plugins failed"))))
-        .map_err(StartError::Thread)
+    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other(format!("thread {name} failed")))))
 }
 
 /// Takes the state directory for this process; the kernel gives it back when the process ends, however it ends.

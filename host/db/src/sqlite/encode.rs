@@ -1,84 +1,23 @@
-//! From SQLite's row straight into the row buffer: CBOR (RFC 8949), no value in between.
+//! From SQLite's row straight into the row buffer, no value in between.
 
-use minicbor::Encoder;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::errors::from_sqlite;
-use crate::decimal::write_decimal;
-use crate::{DbError, INTEGER_DIGITS, Kind, Statement, Value, parse_ordered};
+use crate::wire::{Cells, decimal, write};
+use crate::{DbError, INTEGER_DIGITS, Kind, parse_ordered};
 
-/// The head of an array whose length is known later: reserved by the largest length it can have, so that setting it moves
-/// nothing. A head longer than its length needs is valid CBOR (RFC 8949 §3).
-pub(super) struct ArrayHead {
-    at: usize,
-    bytes: usize,
-}
-
-impl ArrayHead {
+impl Cells for Row<'_> {
     #[inline]
-    pub(super) fn reserve(out: &mut Vec<u8>, most: u64) -> Self {
-        let at = out.len();
-        let bytes = match most {
-            0..=23 => 1,
-            24..=0xff => 2,
-            0x100..=0xffff => 3,
-            0x1_0000..=0xffff_ffff => 5,
-            _ => 9,
-        };
-        out.extend_from_slice(&[0; 9][..bytes]);
-        Self { at, bytes }
+    fn is_null(&self, at: usize) -> Result<bool, DbError> {
+        Ok(matches!(self.get_ref(at).map_err(from_sqlite)?, ValueRef::Null))
     }
 
     #[inline]
-    pub(super) fn set(self, out: &mut [u8], length: u64) {
-        const ARRAY: u8 = 4 << 5;
-        let be = length.to_be_bytes();
-        let Some(head) = out.get_mut(self.at..self.at + self.bytes) else {
-            return;
-        };
-        if let [only] = head {
-            *only = ARRAY | be[7];
-        } else if let [first, rest @ ..] = head {
-            *first = ARRAY
-                | match rest.len() {
-                    1 => 24,
-                    2 => 25,
-                    4 => 26,
-                    _ => 27,
-                };
-            rest.copy_from_slice(&be[8 - rest.len()..]);
-        }
+    fn write(&self, at: usize, kind: Kind, out: &mut Vec<u8>) -> Result<(), DbError> {
+        let value = self.get_ref(at).map_err(from_sqlite)?;
+        if stored(kind, value, out) { Ok(()) } else { Err(unexpected(self, at, kind, value)) }
     }
-}
-
-/// One row, laid out as its statement says.
-#[inline]
-pub(super) fn row(statement: &Statement, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), DbError> {
-    write(out, |cbor| cbor.array(statement.items()).map(drop));
-    let mut at = 0;
-    for group in statement.columns() {
-        if group.nested {
-            if group.optional && matches!(row.get_ref(at).map_err(from_sqlite)?, ValueRef::Null) {
-                write(out, |cbor| cbor.null().map(drop));
-                at += group.kinds.len();
-                continue;
-            }
-            write(out, |cbor| cbor.array(group.kinds.len() as u64).map(drop));
-        }
-        for kind in &group.kinds {
-            column(row, at, *kind, out)?;
-            at += 1;
-        }
-    }
-    Ok(())
-}
-
-/// One column of a row.
-#[inline]
-pub(super) fn column(row: &Row<'_>, at: usize, kind: Kind, out: &mut Vec<u8>) -> Result<(), DbError> {
-    let value = row.get_ref(at).map_err(from_sqlite)?;
-    if stored(kind, value, out) { Ok(()) } else { Err(unexpected(row, at, kind, value)) }
 }
 
 /// Writes a stored value; false when it is not what its kind is stored as.
@@ -115,36 +54,6 @@ fn stored(kind: Kind, value: ValueRef<'_>, out: &mut Vec<u8>) -> bool {
         _ => return false,
     }
     true
-}
-
-fn decimal(unscaled: i128, scale: u8, out: &mut Vec<u8>) {
-    let mut buffer = [0; 48];
-    let text = write_decimal(unscaled, scale, &mut buffer);
-    write(out, |cbor| cbor.str(text).map(drop));
-}
-
-/// A bound value as it would come back: primary keys that the caller chose.
-pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null | Value::List(_) => write(out, |cbor| cbor.null().map(drop)),
-        Value::Bool(value) => write(out, |cbor| cbor.bool(*value).map(drop)),
-        Value::Int(value) => write(out, |cbor| cbor.i64(*value).map(drop)),
-        Value::Real(value) => write(out, |cbor| cbor.f64(*value).map(drop)),
-        Value::Text(value) => write(out, |cbor| cbor.str(value).map(drop)),
-        Value::Bytes(value) => write(out, |cbor| cbor.bytes(value).map(drop)),
-        Value::Uuid(value) => write(out, |cbor| cbor.bytes(value).map(drop)),
-        Value::Decimal { unscaled, scale, .. } => decimal(*unscaled, *scale, out),
-    }
-}
-
-/// Writes with the encoder; writing into a `Vec` cannot fail, which its error type says.
-#[inline]
-pub(super) fn write<F>(out: &mut Vec<u8>, f: F)
-where
-    F: FnOnce(&mut Encoder<&mut Vec<u8>>) -> Result<(), minicbor::encode::Error<core::convert::Infallible>>,
-{
-    let written = f(&mut Encoder::new(out));
-    debug_assert!(written.is_ok());
 }
 
 #[cold]

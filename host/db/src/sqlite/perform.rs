@@ -2,9 +2,9 @@
 //! statements that failed halfway (see [`is_many`]).
 
 use super::connection::Connection;
-use super::encode::{self, ArrayHead, write};
 use super::errors::from_sqlite;
-use crate::{DbError, InsertKey, Kind, Statement, Value, Work};
+use crate::wire::{self, ArrayHead, Cells, write};
+use crate::{DbError, InsertKey, Statement, Value, Work};
 
 /// Whether it takes several statements: then it needs a transaction or a savepoint to be atomic. SQLite itself undoes a
 /// single statement that fails.
@@ -60,9 +60,7 @@ fn query(
     let mut out = Vec::new();
     let found = rows(connection, statement, params, Shape::Array, max_rows, &mut out)?;
     if found > max_rows {
-        return Err(DbError::TooLarge(format!(
-            "the query returned more than {max_rows} rows (max_rows); add limit() or read it in chunks"
-        )));
+        return Err(wire::too_many_rows(max_rows));
     }
     Ok(out)
 }
@@ -116,23 +114,20 @@ fn collect(
         if found > most {
             break;
         }
-        encode::row(statement, row, out)?;
+        wire::row(statement, row, out)?;
         if out.len() > max_bytes {
-            return Err(DbError::TooLarge(format!(
-                "the answer is larger than {max_bytes} bytes (max_result_bytes); add limit(), read it in chunks, or select fewer fields"
-            )));
+            return Err(wire::too_many_bytes(max_bytes));
         }
     }
     Ok(found)
 }
 
 fn scalar(connection: &mut Connection, statement: &Statement, params: &[Value]) -> Result<Vec<u8>, DbError> {
-    let kind = statement.columns().first().and_then(|group| group.kinds.first()).copied().unwrap_or(Kind::Int);
     let (prepared, clear) = connection.bound(statement, params)?;
     let mut out = Vec::with_capacity(prepared.answer_size.max(9));
     let mut rows = prepared.statement.raw_query();
     match rows.next().map_err(from_sqlite)? {
-        Some(row) => encode::column(row, 0, kind, &mut out)?,
+        Some(row) => row.write(0, wire::first_kind(statement), &mut out)?,
         None => write(&mut out, |cbor| cbor.null().map(drop)),
     }
     drop(rows);
@@ -162,7 +157,7 @@ fn insert(
     write(&mut out, |cbor| cbor.array(rows.len() as u64).map(drop));
     for row in rows {
         match insert_row(connection, statement, row, key)? {
-            Some(key) => encode::value(&key, &mut out),
+            Some(key) => wire::value(&key, &mut out),
             None => write(&mut out, |cbor| cbor.null().map(drop)),
         }
     }

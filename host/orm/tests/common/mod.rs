@@ -283,7 +283,7 @@ impl Blog {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
         let catalog = Arc::new(Catalog::new(models).unwrap());
-        let ddl = ddl::reconcile(engine.dialect(), &catalog, &sqlite.introspect().unwrap()).unwrap();
+        let ddl = ddl::reconcile(engine.dialect(), &catalog, &sqlite.introspect().await.unwrap()).unwrap();
         sqlite.execute_batch(ddl).await.unwrap();
         Blog { database: Database::Sqlite(sqlite), catalog, engine, _folder: folder }
     }

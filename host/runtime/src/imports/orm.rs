@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use covet_db::{Database, DbError, Work};
+use covet_db::{BeginOptions, Database, DbError, Work};
 use covet_orm::{Call, Program, QueryError};
 use wasmtime::component::{Accessor, Resource};
 
@@ -157,7 +157,7 @@ impl<T: Send> query::HostTransactionWithStore<T> for Imports {
             Ok(begun) => begun,
             Err(error) => return Ok(Err(error)),
         };
-        let transaction = database.begin(deadline).await;
+        let transaction = database.begin(BeginOptions::default(), deadline).await;
         accessor.with(|mut access| {
             epochs::restart_access(&mut access);
             Ok(match transaction {
