@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
+use crate::remote::RemoteTransaction;
 use crate::sqlite::SqliteTransaction;
-use crate::{BeginOptions, Capabilities, DbError, Dialect, Introspection, Sqlite, Work};
+use crate::{BeginOptions, Capabilities, DbError, Dialect, Introspection, Postgres, Sqlite, Work};
 
 /// A database. Clones share connections.
 #[derive(Debug, Clone)]
 pub enum Database {
     /// The embedded default.
     Sqlite(Sqlite),
+    /// A server.
+    Postgres(Postgres),
 }
 
 impl Database {
@@ -19,6 +22,8 @@ impl Database {
     pub fn try_now(&self, work: &Work, deadline: Instant) -> Option<Result<Vec<u8>, DbError>> {
         match self {
             Self::Sqlite(sqlite) => sqlite.try_now(work, deadline),
+            // An exchange with a server is never short.
+            Self::Postgres(_) => None,
         }
     }
 
@@ -29,6 +34,7 @@ impl Database {
     pub async fn run(&self, work: Work, deadline: Instant) -> Result<Vec<u8>, DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.run(work, deadline).await,
+            Self::Postgres(postgres) => postgres.run(work, deadline).await,
         }
     }
 
@@ -36,10 +42,11 @@ impl Database {
     ///
     /// # Errors
     /// [`DbError::Timeout`] or [`DbError::PoolExhausted`] where no connection became free by then.
-    pub async fn begin(&self, _options: BeginOptions, deadline: Instant) -> Result<Transaction, DbError> {
+    pub async fn begin(&self, options: BeginOptions, deadline: Instant) -> Result<Transaction, DbError> {
         match self {
             // Its one writer runs transactions one after the other: each is serializable, whatever was asked for.
             Self::Sqlite(sqlite) => sqlite.begin(deadline).await,
+            Self::Postgres(postgres) => postgres.begin(options, deadline).await,
         }
     }
 
@@ -48,6 +55,7 @@ impl Database {
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 
@@ -58,6 +66,7 @@ impl Database {
     pub async fn capabilities(&self) -> Result<Capabilities, DbError> {
         match self {
             Self::Sqlite(sqlite) => Ok(sqlite.capabilities()),
+            Self::Postgres(postgres) => postgres.capabilities().await,
         }
     }
 
@@ -68,6 +77,7 @@ impl Database {
     pub async fn execute_batch(&self, sql: Vec<String>) -> Result<(), DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.execute_batch(sql).await,
+            Self::Postgres(postgres) => postgres.execute_batch(sql).await,
         }
     }
 
@@ -79,6 +89,7 @@ impl Database {
     pub async fn introspect(&self) -> Result<Introspection, DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.introspect().await,
+            Self::Postgres(postgres) => postgres.introspect().await,
         }
     }
 
@@ -86,6 +97,7 @@ impl Database {
     pub async fn close(self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,
+            Self::Postgres(postgres) => postgres.close().await,
         }
     }
 }
@@ -97,6 +109,7 @@ pub struct Transaction(Driver);
 #[derive(Debug)]
 enum Driver {
     Sqlite(SqliteTransaction),
+    Remote(RemoteTransaction),
 }
 
 impl From<SqliteTransaction> for Transaction {
@@ -105,15 +118,22 @@ impl From<SqliteTransaction> for Transaction {
     }
 }
 
+impl From<RemoteTransaction> for Transaction {
+    fn from(transaction: RemoteTransaction) -> Self {
+        Self(Driver::Remote(transaction))
+    }
+}
+
 impl Transaction {
     /// Runs work inside the transaction; reads see its own writes. A failed work is undone, the transaction lives on.
     ///
     /// # Errors
-    /// [`DbError::Timeout`] when the deadline stopped this work (the transaction is rolled back),
-    /// [`DbError::TransactionClosed`] afterwards.
+    /// [`DbError::Timeout`] when the deadline stopped this work, [`DbError::Conflict`] when it lost against another transaction
+    /// (both roll the transaction back: begin anew), [`DbError::TransactionClosed`] afterwards.
     pub async fn run(&self, work: Work) -> Result<Vec<u8>, DbError> {
         match &self.0 {
             Driver::Sqlite(transaction) => transaction.run(work).await,
+            Driver::Remote(transaction) => transaction.run(work).await,
         }
     }
 
@@ -124,6 +144,7 @@ impl Transaction {
     pub async fn savepoint(&self) -> Result<u32, DbError> {
         match &self.0 {
             Driver::Sqlite(transaction) => transaction.savepoint().await,
+            Driver::Remote(transaction) => transaction.savepoint().await,
         }
     }
 
@@ -134,6 +155,7 @@ impl Transaction {
     pub async fn rollback_to(&self, savepoint: u32) -> Result<(), DbError> {
         match &self.0 {
             Driver::Sqlite(transaction) => transaction.rollback_to(savepoint).await,
+            Driver::Remote(transaction) => transaction.rollback_to(savepoint).await,
         }
     }
 
@@ -144,6 +166,7 @@ impl Transaction {
     pub async fn release(&self, savepoint: u32) -> Result<(), DbError> {
         match &self.0 {
             Driver::Sqlite(transaction) => transaction.release(savepoint).await,
+            Driver::Remote(transaction) => transaction.release(savepoint).await,
         }
     }
 
@@ -154,6 +177,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), DbError> {
         match self.0 {
             Driver::Sqlite(transaction) => transaction.commit().await,
+            Driver::Remote(transaction) => transaction.commit().await,
         }
     }
 
@@ -164,6 +188,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), DbError> {
         match self.0 {
             Driver::Sqlite(transaction) => transaction.rollback().await,
+            Driver::Remote(transaction) => transaction.rollback().await,
         }
     }
 }

@@ -17,6 +17,8 @@ mod decimal;
 mod error;
 mod introspection;
 pub mod pool;
+pub mod postgres;
+mod remote;
 pub mod sqlite;
 mod statement;
 mod value;
@@ -32,6 +34,7 @@ pub use decimal::{
 pub use error::DbError;
 pub use introspection::{Column, ForeignKey, Index, Introspection, Table};
 pub use pool::{PoolOptions, PoolStats};
+pub use postgres::{Postgres, PostgresOptions};
 pub use sqlite::{Sqlite, SqliteOptions, SqliteStats};
 pub use statement::{Access, Group, Param, Statement};
 pub use value::{Kind, Value};

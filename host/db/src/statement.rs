@@ -1,7 +1,7 @@
 //! SQL text that was planned once and runs many times.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Kind;
@@ -73,6 +73,9 @@ pub struct Statement(Arc<Inner>);
 struct Inner {
     id: u64,
     sql: Arc<str>,
+    /// As PostgreSQL's driver sends it; made at its first use.
+    postgres: OnceLock<Arc<str>>,
+    batch: Option<Statement>,
     params: Vec<Param>,
     columns: Vec<Group>,
     access: Access,
@@ -97,7 +100,8 @@ impl Statement {
         let width = columns.iter().map(|group| group.kinds.len()).sum();
         let items = columns.iter().map(|group| if group.nested { 1 } else { group.kinds.len() as u64 }).sum();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, sql: Arc::from(sql.into()), params, columns, access, width, items }))
+        let (postgres, batch) = (OnceLock::new(), None);
+        Self(Arc::new(Inner { id, sql: Arc::from(sql.into()), postgres, batch, params, columns, access, width, items }))
     }
 
     /// The SQL text.
@@ -110,6 +114,38 @@ impl Statement {
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.0.sql
+    }
+
+    /// The text that is sent to PostgreSQL, made once.
+    pub(crate) fn postgres_text(&self, make: impl FnOnce(&Self) -> Arc<str>) -> &Arc<str> {
+        self.0.postgres.get_or_init(|| make(self))
+    }
+
+    /// Adds the form of this statement that answers many calls at once, for drivers to which a query is an exchange with a server.
+    ///
+    /// For statements with one parameter, a single value. `batch` takes the list of their values (`… = ANY($1)`) and yields, in
+    /// its first column, the value that the row answers, and behind it the columns of this statement. Rows of one value must come
+    /// in the order in which this statement yields them.
+    #[must_use]
+    pub fn with_batch(self, batch: Statement) -> Self {
+        let Inner { id, sql, params, columns, access, width, items, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            id: *id,
+            sql: Arc::clone(sql),
+            postgres: OnceLock::new(),
+            batch: Some(batch),
+            params: params.clone(),
+            columns: columns.clone(),
+            access: *access,
+            width: *width,
+            items: *items,
+        }))
+    }
+
+    /// Its form for many calls at once.
+    #[must_use]
+    pub fn batch(&self) -> Option<&Statement> {
+        self.0.batch.as_ref()
     }
 
     /// What each placeholder takes, in their order.

@@ -1,10 +1,13 @@
 //! The row buffer: CBOR (RFC 8949), written straight from a driver's row. All drivers write the same bytes for the same
 //! data.
 
+use std::hash::{Hash, Hasher};
+
 use minicbor::Encoder;
+use minicbor::data::Type;
 
 use crate::decimal::write_decimal;
-use crate::{DbError, Kind, Statement, Value};
+use crate::{DbError, InsertKey, Kind, Statement, Value};
 
 /// A driver's row.
 pub(crate) trait Cells {
@@ -17,8 +20,19 @@ pub(crate) trait Cells {
 /// One row, laid out as its statement says.
 #[inline]
 pub(crate) fn row(statement: &Statement, cells: &impl Cells, out: &mut Vec<u8>) -> Result<(), DbError> {
+    row_from(0, statement, cells, out)
+}
+
+/// The same where the statement's columns begin at another one.
+#[inline]
+pub(crate) fn row_from(
+    first: usize,
+    statement: &Statement,
+    cells: &impl Cells,
+    out: &mut Vec<u8>,
+) -> Result<(), DbError> {
     write(out, |cbor| cbor.array(statement.items()).map(drop));
-    let mut at = 0;
+    let mut at = first;
     for group in statement.columns() {
         if group.nested {
             if group.optional && cells.is_null(at)? {
@@ -39,6 +53,41 @@ pub(crate) fn row(statement: &Statement, cells: &impl Cells, out: &mut Vec<u8>) 
 /// The kind of a statement's first column: what a scalar and the key of an insert are written as.
 pub(crate) fn first_kind(statement: &Statement) -> Kind {
     statement.columns().first().and_then(|group| group.kinds.first()).copied().unwrap_or(Kind::Int)
+}
+
+/// The primary key of one stored row, to be bound again, from what an insert of that row wrote; `None` where the row was
+/// ignored.
+pub(crate) fn key(written: &[u8], insert: &Statement, row: &[Value], key: InsertKey) -> Option<Value> {
+    let mut cbor = minicbor::Decoder::new(written);
+    match (cbor.datatype().ok()?, key) {
+        (Type::Null, _) => None,
+        (_, InsertKey::Param(at)) => row.get(at).cloned(),
+        (Type::Bytes, _) => {
+            let bytes = cbor.bytes().ok()?;
+            match <[u8; 16]>::try_from(bytes) {
+                Ok(uuid) if first_kind(insert) == Kind::Uuid => Some(Value::Uuid(uuid)),
+                _ => Some(Value::Bytes(bytes.to_vec())),
+            }
+        }
+        (Type::String, _) => cbor.str().ok().map(|text| Value::Text(text.to_owned())),
+        _ => cbor.i64().ok().map(Value::Int),
+    }
+}
+
+/// Hashes a bound value. Floats by their bits.
+pub(crate) fn hash(value: &Value, hasher: &mut impl Hasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        Value::Null => {}
+        Value::Bool(value) => value.hash(hasher),
+        Value::Int(value) => value.hash(hasher),
+        Value::Real(value) => value.to_bits().hash(hasher),
+        Value::Text(value) => value.hash(hasher),
+        Value::Bytes(value) => value.hash(hasher),
+        Value::Uuid(value) => value.hash(hasher),
+        Value::Decimal { unscaled, digits, scale } => (unscaled, digits, scale).hash(hasher),
+        Value::List(values) => values.iter().for_each(|value| hash(value, hasher)),
+    }
 }
 
 /// Of a query that found more rows than it may.
