@@ -67,11 +67,8 @@ pub(crate) trait Remote: Send + 'static {
     ) -> impl Future<Output = Result<(), DbError>> + Send;
 
     /// Runs a change; answers the rows that it matched.
-    fn execute(
-        &mut self,
-        statement: &Statement,
-        params: &[Value],
-    ) -> impl Future<Output = Result<u64, DbError>> + Send;
+    fn execute(&mut self, statement: &Statement, params: &[Value])
+    -> impl Future<Output = Result<u64, DbError>> + Send;
 
     /// Stores rows and appends each one's primary key, null where the statement ignored it. Needs a transaction where
     /// [`is_many`](Self::is_many) says so.

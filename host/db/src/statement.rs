@@ -1,8 +1,8 @@
 //! SQL text that was planned once and runs many times.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::Kind;
 

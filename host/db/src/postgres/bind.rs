@@ -67,7 +67,9 @@ impl Encode<'_, Postgres> for Argument<'_> {
         match (self.bound, self.param.list) {
             (Bound::Value(Value::Null), _) => return Ok(IsNull::Yes),
             (Bound::Value(Value::List(values)), true) => list(kind, values.iter(), out)?,
-            (Bound::Column(rows, at), true) => list(kind, rows.iter().map(|row| row.get(at).unwrap_or(&Value::Null)), out)?,
+            (Bound::Column(rows, at), true) => {
+                list(kind, rows.iter().map(|row| row.get(at).unwrap_or(&Value::Null)), out)?
+            }
             (Bound::Value(_), true) => return Err("a list belongs here, not one value".into()),
             (Bound::Column(rows, at), false) => match rows.first().and_then(|row| row.get(at)) {
                 None | Some(Value::Null) => return Ok(IsNull::Yes),

@@ -145,7 +145,8 @@ impl Coalescer {
     async fn send(&self, pool: &Pool<PostgresDriver>, place: (u64, u64)) {
         // The tick: what is ready to run runs first, and may join.
         tokio::task::yield_now().await;
-        let asked = self.open.lock().get(&place).map(|gathering| (gathering.deadline(), Arc::clone(gathering.work.sql())));
+        let asked =
+            self.open.lock().get(&place).map(|gathering| (gathering.deadline(), Arc::clone(gathering.work.sql())));
         let Some((Some(deadline), sql)) = asked else { return };
         // Waiting for a connection is time in which others may still join.
         let acquired = pool.acquire(deadline, &sql).await;
@@ -181,7 +182,9 @@ impl Gathering {
         let canceller = connection.canceller();
         let stop_at = tokio::time::Instant::from_std(deadline);
         let together = match &work {
-            Work::Query { statement, .. } if members.len() > 1 && members.iter().all(|member| member.key != Value::Null) => {
+            Work::Query { statement, .. }
+                if members.len() > 1 && members.iter().all(|member| member.key != Value::Null) =>
+            {
                 statement.batch().map(|batch| (batch, statement))
             }
             _ => None,
@@ -191,7 +194,10 @@ impl Gathering {
             let running = by_key(connection, batch, statement, keys);
             map(until(stop(stop_at, &mut members), &canceller, running).await, Found::ByKey)
         } else {
-            map(until(stop(stop_at, &mut members), &canceller, remote::perform(&mut **connection, &work)).await, Found::One)
+            map(
+                until(stop(stop_at, &mut members), &canceller, remote::perform(&mut **connection, &work)).await,
+                Found::One,
+            )
         };
         let found = match outcome {
             Outcome::Done(found) => found,

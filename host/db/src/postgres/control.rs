@@ -70,7 +70,9 @@ impl crate::remote::Canceller for Canceller {
         match timeout(LIMIT, self.control.cancel(self.process)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("a statement past its deadline cannot be cancelled: {error}"),
-            Err(_late) => tracing::warn!("a statement past its deadline cannot be cancelled: the server does not answer"),
+            Err(_late) => {
+                tracing::warn!("a statement past its deadline cannot be cancelled: the server does not answer")
+            }
         }
     }
 }

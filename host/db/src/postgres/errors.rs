@@ -125,9 +125,12 @@ mod tests {
 
     #[test]
     fn expressions_are_told_from_names() {
-        for (text, name) in
-            [("slug", Some("slug")), ("\"Order\"\"s\"", Some("Order\"s")), ("lower(slug)", None), ("žluť_1", Some("žluť_1"))]
-        {
+        for (text, name) in [
+            ("slug", Some("slug")),
+            ("\"Order\"\"s\"", Some("Order\"s")),
+            ("lower(slug)", None),
+            ("žluť_1", Some("žluť_1")),
+        ] {
             assert_eq!(plain(text).as_deref(), name);
         }
     }

@@ -41,7 +41,9 @@ pub(super) async fn insert(
             let stored = store(connection, statement, now, key, out).await?;
             if now.len() > 1 && stored != now.len() {
                 let (wanted, sql) = (now.len(), statement.sql());
-                return Err(DbError::BadQuery(format!("{stored} of {wanted} rows were stored; a trigger or rule refused the rest: {sql}")));
+                return Err(DbError::BadQuery(format!(
+                    "{stored} of {wanted} rows were stored; a trigger or rule refused the rest: {sql}"
+                )));
             }
             if stored == 0 {
                 write(out, |cbor| cbor.null().map(drop));

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(written(0, 2), [0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(written(-1250, 2), [0, 2, 0, 0, 0x40, 0, 0, 2, 0, 12, 0x13, 0x88]);
         assert_eq!(written(1, 6), [0, 1, 0xff, 0xfe, 0, 0, 0, 6, 0, 100]);
-        assert_eq!(written(120_000_000, 0), [0, 2, 0, 1, 0, 0, 0, 0, 0x2e, 0xe0, 0, 0][..10].to_vec().iter().map(|b| *b).collect::<Vec<u8>>());
+        assert_eq!(written(120_000_000, 0), [0, 2, 0, 2, 0, 0, 0, 0, 0, 1, 0x07, 0xd0]);
     }
 
     #[test]

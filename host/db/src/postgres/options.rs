@@ -7,8 +7,8 @@ use sqlx_core::Url;
 use sqlx_core::connection::ConnectOptions;
 use sqlx_postgres::PgConnectOptions;
 
-use crate::pool::PoolOptions;
 use crate::DbError;
+use crate::pool::PoolOptions;
 
 /// Settings of a PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -58,7 +58,9 @@ pub(super) fn read(url: &str, options: &mut PostgresOptions) -> Result<PgConnect
     let mut rest = Vec::new();
     for (key, value) in url.query_pairs() {
         let number = || {
-            value.parse::<u32>().map_err(|_| refuse(format!("{key} must be a whole number, of seconds where it is a time")))
+            value
+                .parse::<u32>()
+                .map_err(|_| refuse(format!("{key} must be a whole number, of seconds where it is a time")))
         };
         let seconds = || number().map(|seconds| Duration::from_secs(seconds.into()));
         match &*key {
@@ -112,7 +114,7 @@ mod tests {
         for (url, says) in [
             ("mysql://u:secret@h/d", "mysql"),
             ("postgres://u:secret@h/d?sslmod=require", "\"sslmod\" is not known"),
-            ("postgres://u:secret@h/d?sslmode=perhaps", "sslmode"),
+            ("postgres://u:secret@h/d?sslmode=perhaps", "\"perhaps\" for `ssl_mode`"),
             ("postgres://u:secret@h/d?connect_timeout=soon", "connect_timeout must be a whole number"),
             ("not a url", "url"),
         ] {

@@ -93,9 +93,7 @@ async fn get_or_create<C: Remote>(
     let Some(key) = wire::key(&stored, insert, insert_params, key) else {
         // Somebody else, without the lock, was faster.
         return found(connection, find, find_params).await?.ok_or_else(|| {
-            DbError::BadQuery(
-                "get_or_create: the insert ignored a conflict, but the filter finds no row".to_owned(),
-            )
+            DbError::BadQuery("get_or_create: the insert ignored a conflict, but the filter finds no row".to_owned())
         });
     };
     let mut out = Vec::new();
@@ -107,11 +105,7 @@ async fn get_or_create<C: Remote>(
 }
 
 /// The answer of a get-or-create whose row exists, `[false, row]`; `None` where there is none.
-async fn found<C: Remote>(
-    connection: &mut C,
-    find: &Statement,
-    params: &[Value],
-) -> Result<Option<Vec<u8>>, DbError> {
+async fn found<C: Remote>(connection: &mut C, find: &Statement, params: &[Value]) -> Result<Option<Vec<u8>>, DbError> {
     let mut out = Vec::new();
     write(&mut out, |cbor| cbor.array(2)?.bool(false).map(drop));
     match connection.rows(find, params, 1, &mut out).await? {

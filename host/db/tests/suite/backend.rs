@@ -23,8 +23,6 @@ pub struct Traits {
     pub concurrent_writers: bool,
     /// A violated foreign key is named.
     pub names_foreign_keys: bool,
-    /// A failing check is called by its expression, else by its constraint's name.
-    pub names_check_expression: bool,
     /// Primary keys are reported as NOT NULL.
     pub keys_are_not_null: bool,
 }
@@ -58,14 +56,12 @@ impl Backend {
                 nul_in_text: true,
                 concurrent_writers: false,
                 names_foreign_keys: false,
-                names_check_expression: true,
                 keys_are_not_null: false,
             },
             Self::Postgres => Traits {
                 nul_in_text: false,
                 concurrent_writers: true,
                 names_foreign_keys: true,
-                names_check_expression: false,
                 keys_are_not_null: true,
             },
         }
@@ -172,7 +168,8 @@ impl Backend {
                 self.statement(&sql, &ones(&kinds(columns)), &[], Access::Write)
             }
             Self::Postgres => {
-                let sql = format!("INSERT INTO {table} ({names}) SELECT * FROM UNNEST({marks}) {conflict} RETURNING id");
+                let sql =
+                    format!("INSERT INTO {table} ({names}) SELECT * FROM UNNEST({marks}) {conflict} RETURNING id");
                 let params: Vec<Param> = columns.iter().map(|(_, kind)| Param::list(*kind)).collect();
                 self.statement(&sql, &params, &[Kind::Int], Access::Write)
             }

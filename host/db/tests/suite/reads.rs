@@ -62,7 +62,8 @@ async fn every_kind_comes_back_as_it_was_bound(backend: &Backend) {
     let db = backend.open().await;
     for (kind, value, wire) in cases(backend) {
         let statement = backend.select("SELECT ?", &[kind], &[kind]);
-        let work = |value: &Value| Work::Query { statement: statement.clone(), params: vec![value.clone()], max_rows: 1 };
+        let work =
+            |value: &Value| Work::Query { statement: statement.clone(), params: vec![value.clone()], max_rows: 1 };
         assert_eq!(db.shown(work(&value)).await.unwrap(), format!("[[{wire}]]"), "{kind:?} {value:?}");
         assert_eq!(db.shown(work(&Value::Null)).await.unwrap(), "[[null]]", "{kind:?}");
     }
@@ -143,7 +144,10 @@ async fn answers_hold_any_number_of_rows_up_to_max_rows(backend: &Backend) {
     }
     for rows in [11, 5_000_000] {
         let error = db.run(series(rows, 10), soon()).await.unwrap_err();
-        assert!(matches!(&error, DbError::TooLarge(why) if why.contains("10 rows") && why.contains("limit()")), "{error}");
+        assert!(
+            matches!(&error, DbError::TooLarge(why) if why.contains("10 rows") && why.contains("limit()")),
+            "{error}"
+        );
         assert_eq!(db.number("SELECT 1").await, 1);
     }
 }
@@ -287,12 +291,8 @@ async fn many_reads_at_once_are_each_answered_their_own(backend: &Backend) {
     let slugs: Vec<String> = (1..=200).map(|i| format!("p{i}")).collect();
     db.run(backend.posts(&slugs.iter().map(String::as_str).collect::<Vec<_>>()), soon()).await.unwrap();
     let batch_sql = format!("SELECT id, id, slug FROM posts WHERE {}", backend.in_list("id"));
-    let batch = backend.statement(
-        &batch_sql,
-        &[Param::list(Kind::Int)],
-        &[Kind::Int, Kind::Int, Kind::Text],
-        Access::Read,
-    );
+    let batch =
+        backend.statement(&batch_sql, &[Param::list(Kind::Int)], &[Kind::Int, Kind::Int, Kind::Text], Access::Read);
     let by_key = backend.select("SELECT id, slug FROM posts WHERE id = ?", &[Kind::Int], &[Kind::Int, Kind::Text]);
     let by_key = by_key.with_batch(batch);
     let read = |id: i64| Work::Query { statement: by_key.clone(), params: vec![Value::Int(id)], max_rows: 1 };
