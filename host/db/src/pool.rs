@@ -89,7 +89,8 @@ impl<D: Driver> Pool<D> {
     ///
     /// # Errors
     /// [`DbError::PoolExhausted`] when none came back until `deadline` or within `acquire_timeout`, or at once when `queue`
-    /// callers wait already. [`DbError::Unavailable`] when a new one could not be opened, or the pool is closed.
+    /// callers wait already. [`DbError::Timeout`] when `deadline` passed while one was being opened.
+    /// [`DbError::Unavailable`] when none could be opened, or the pool is closed.
     pub async fn acquire(&self, deadline: std::time::Instant, holder: &Arc<str>) -> Result<Pooled<D>, DbError> {
         match self.try_acquire(deadline, holder).await {
             Ok(pooled) => Ok(pooled),
@@ -129,12 +130,18 @@ impl<D: Driver> Pool<D> {
             dead.into_iter().chain([live]).for_each(|live| shared.discard(live));
             found = slot.another(waited);
         }
-        self.connect(slot, waited, limit).await
+        self.connect(slot, waited, limit, deadline).await
     }
 
     /// Opens a connection on a task of its own: a caller whose deadline is shorter than a handshake leaves an idle
     /// connection behind, not a half-open one, so impatient callers cannot keep the pool empty for ever.
-    async fn connect(&self, slot: Slot<D>, waited: Duration, limit: Instant) -> Result<Pooled<D>, DbError> {
+    async fn connect(
+        &self,
+        slot: Slot<D>,
+        waited: Duration,
+        limit: Instant,
+        deadline: std::time::Instant,
+    ) -> Result<Pooled<D>, DbError> {
         let (told, opened) = oneshot::channel();
         let pool = self.clone();
         tokio::spawn(async move {
@@ -144,9 +151,11 @@ impl<D: Driver> Pool<D> {
         match timeout_at(limit, opened).await {
             Ok(Ok(result)) => result,
             Ok(Err(_ended)) => Err(DbError::Unavailable("the runtime ended while connecting".to_owned())),
-            Err(_late) => {
-                Err(DbError::Unavailable("the database server does not answer; still connecting to it".to_owned()))
-            }
+            Err(_late) if limit >= Instant::from_std(deadline) => Err(DbError::Timeout),
+            Err(_late) => Err(DbError::Unavailable(format!(
+                "the database server did not let us in within {} ms (acquire_timeout)",
+                self.0.options.acquire_timeout.as_millis()
+            ))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Writes: group commit, atomicity, deadlines, constraint names.
+//! The writer thread: group commit, its queue, its log; what every driver promises is in suite/.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is how it speaks")]
 
@@ -127,109 +127,6 @@ async fn a_deferred_constraint_fails_only_its_own_write() {
 }
 
 #[tokio::test]
-async fn violations_name_their_columns() {
-    let db = open().await;
-    let insert =
-        |columns: &str, values: &str| execute(&format!("INSERT INTO posts ({columns}) VALUES ({values})"), vec![]);
-    db.run(insert("id, slug, title, views", "1, 'a', 't', 5"), soon()).await.unwrap();
-    for (columns, values, error) in [
-        ("slug", "'a'", DbError::UniqueViolation("posts.slug".into())),
-        ("slug, title, views", "'b', 't', 5", DbError::UniqueViolation("posts.title, posts.views".into())),
-        ("id, slug", "1, 'c'", DbError::UniqueViolation("posts.id".into())),
-        ("slug", "NULL", DbError::NotNullViolation("posts.slug".into())),
-        ("slug, title", "'d', 'far longer than twenty'", DbError::CheckViolation("length(title) < 20".into())),
-        ("slug, author_id", "'e', 7", DbError::ForeignKeyViolation("FOREIGN KEY constraint failed".into())),
-    ] {
-        assert_eq!(db.run(insert(columns, values), soon()).await, Err(error));
-    }
-    assert!(matches!(db.run(insert("nope", "1"), soon()).await, Err(DbError::BadQuery(why)) if why.contains("nope")));
-    assert!(matches!(db.run(execute("SELECT 1", vec![]), soon()).await, Err(DbError::BadQuery(_))));
-}
-
-#[tokio::test]
-async fn inserts_answer_keys_and_null_for_ignored_rows() {
-    let db = open().await;
-    assert_eq!(shown(&db, posts(&["a", "b"])).await.unwrap(), "[1, 2]");
-    let ignore = change("INSERT INTO posts (slug) VALUES (?) ON CONFLICT DO NOTHING");
-    let rows = ["c", "a", "d"].iter().map(|slug| vec![text(slug)]).collect();
-    let work = Work::Insert { statement: ignore, rows, key: InsertKey::Generated };
-    assert_eq!(shown(&db, work).await.unwrap(), "[3, null, 5]", "SQLite numbers an ignored row too");
-    db.execute_batch(vec!["CREATE TABLE u (id BLOB PRIMARY KEY, n INTEGER) WITHOUT ROWID".into()]).await.unwrap();
-    let given = |at| Work::Insert {
-        statement: change("INSERT INTO u (n, id) VALUES (?, ?)"),
-        rows: vec![vec![Value::Int(1), Value::Uuid([7; 16])]],
-        key: InsertKey::Param(at),
-    };
-    assert!(matches!(shown(&db, given(2)).await, Err(DbError::BadQuery(_))), "fails before the row is stored");
-    assert_eq!(shown(&db, given(1)).await.unwrap(), format!("[h'{}']", ["07"; 16].join(" ")));
-    assert_eq!(shown(&db, posts(&[])).await.unwrap(), "[]");
-}
-
-#[tokio::test]
-async fn deletes_count_matched_rows_without_cascades() {
-    let db = open().await;
-    db.run(execute("INSERT INTO authors (id, name) VALUES (1, 'a')", vec![]), soon()).await.unwrap();
-    for slug in ["x", "y"] {
-        db.run(execute("INSERT INTO posts (slug, author_id) VALUES (?, 1)", vec![text(slug)]), soon()).await.unwrap();
-    }
-    assert_eq!(int(&db.run(execute("DELETE FROM authors", vec![]), soon()).await.unwrap()), 1);
-    assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 0);
-}
-
-fn get_or_create(slug: &str, short_find: bool) -> Work {
-    let find = "SELECT id, slug FROM posts WHERE slug = ?";
-    let kinds = [Kind::Int, Kind::Text];
-    Work::GetOrCreate {
-        find: if short_find { short(find, &kinds) } else { select(find, &kinds) },
-        find_params: vec![text(slug)],
-        insert: change("INSERT INTO posts (slug) VALUES (?)"),
-        insert_params: vec![text(slug)],
-        reload: select("SELECT id, slug FROM posts WHERE id = ?", &kinds),
-        key: InsertKey::Generated,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_get_or_creates_one_creates() {
-    let db = open().await;
-    for short_find in [true, false] {
-        let slug = format!("s{short_find}");
-        let all = join_all((0..20).map(|_| db.run(get_or_create(&slug, short_find), soon()))).await;
-        let shown: Vec<String> = all.into_iter().map(|answer| show(&answer.unwrap())).collect();
-        assert_eq!(shown.iter().filter(|answer| answer.starts_with("[true, [")).count(), 1, "{shown:?}");
-        assert_eq!(shown.iter().filter(|answer| answer.starts_with("[false, [")).count(), 19, "{shown:?}");
-        assert!(shown.iter().all(|answer| answer.ends_with(&format!(", \"{slug}\"]]"))), "{shown:?}");
-    }
-    assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
-}
-
-#[tokio::test]
-async fn get_or_create_refuses_an_ambiguous_filter_and_undoes_a_lost_row() {
-    let db = open().await;
-    db.run(posts(&["a", "b"]), soon()).await.unwrap();
-    let Work::GetOrCreate { insert, insert_params, reload, key, .. } = get_or_create("c", true) else { unreachable!() };
-    let all = Work::GetOrCreate {
-        find: short("SELECT id, slug FROM posts", &[Kind::Int, Kind::Text]),
-        find_params: vec![],
-        insert: insert.clone(),
-        insert_params: insert_params.clone(),
-        reload,
-        key,
-    };
-    assert!(matches!(shown(&db, all).await, Err(DbError::BadQuery(why)) if why.contains("more than one")));
-    let lost = Work::GetOrCreate {
-        find: short("SELECT id, slug FROM posts WHERE slug = 'none'", &[Kind::Int, Kind::Text]),
-        find_params: vec![],
-        insert,
-        insert_params,
-        reload: select("SELECT id, slug FROM posts WHERE id = -?", &[Kind::Int, Kind::Text]),
-        key,
-    };
-    assert!(matches!(shown(&db, lost).await, Err(DbError::BadQuery(why)) if why.contains("read back")));
-    assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 2);
-}
-
-#[tokio::test]
 async fn a_write_whose_deadline_passes_in_the_queue_never_runs() {
     let db = open().await;
     let held = hold(&db).await;
@@ -250,16 +147,6 @@ async fn a_write_whose_caller_left_in_the_queue_never_runs() {
     held.commit().await.unwrap();
     db.run(post("next"), soon()).await.unwrap();
     assert_eq!(number(&db, "SELECT count(*) FROM posts").await, 1);
-}
-
-#[tokio::test]
-async fn a_runaway_write_alone_is_stopped_and_undone() {
-    let db = open().await;
-    let runaway =
-        "INSERT INTO authors (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
-    assert_eq!(db.run(execute(runaway, vec![]), after(100)).await, Err(DbError::Timeout));
-    assert_eq!(number(&db, "SELECT count(*) FROM authors").await, 0);
-    db.run(post("next"), soon()).await.unwrap();
 }
 
 #[tokio::test]
@@ -293,16 +180,6 @@ async fn another_process_with_the_lock_is_waited_for_until_the_deadline() {
     assert_eq!(hasty, Err(DbError::Timeout));
     patient.unwrap();
     assert_eq!(shown(&db, query("SELECT slug FROM posts", &[Kind::Text], vec![])).await.unwrap(), "[[\"d\"]]");
-}
-
-#[tokio::test]
-async fn ddl_is_all_or_nothing() {
-    let db = open().await;
-    let batch = vec!["CREATE TABLE fresh (id INTEGER)".into(), "CREATE TABLE broken (".into()];
-    let error = db.execute_batch(batch).await.unwrap_err();
-    assert!(matches!(&error, DbError::BadQuery(why) if why.contains("CREATE TABLE broken (")), "{error}");
-    assert!(db.introspect().await.unwrap().table("fresh").is_none());
-    db.run(post("next"), soon()).await.unwrap();
 }
 
 #[tokio::test]

@@ -283,7 +283,8 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     for (columns, models, column, what, way_out) in cases {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({key}{columns})")]).await.unwrap();
-        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
+        let found =
+            ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
         let Err(mismatches) = found else { panic!("{columns}: nothing found") };
         assert_eq!(mismatches.len(), 1, "{columns}: {mismatches:?}");
         let one = &mismatches[0];
@@ -303,7 +304,8 @@ async fn tables_that_do_not_fit_name_column_model_and_way_out() {
     ] {
         let (sqlite, _folder, _) = created(vec![other()]).await;
         sqlite.execute_batch(vec![format!("CREATE TABLE things ({columns})")]).await.unwrap();
-        let found = ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
+        let found =
+            ddl::reconcile(Dialect::Sqlite, &Catalog::new(models).unwrap(), &sqlite.introspect().await.unwrap());
         assert!(found.as_ref().is_err_and(|all| all.iter().any(|one| one.to_string().contains(what))), "{found:?}");
     }
 }

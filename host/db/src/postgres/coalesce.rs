@@ -153,7 +153,14 @@ impl Coalescer {
         let Some(gathering) = self.open.lock().remove(&place) else { return };
         self.queries.fetch_add(1, Ordering::Relaxed);
         match acquired {
-            Ok(mut connection) => gathering.run(&mut connection).await,
+            Ok(mut connection) => {
+                let answers = gathering.run(&mut connection).await;
+                // Back in the pool before the callers go on, who may ask for it.
+                drop(connection);
+                for (to, answer) in answers {
+                    let _left = to.send(answer);
+                }
+            }
             Err(error) => gathering.fail(&error),
         }
     }
@@ -176,8 +183,8 @@ impl Gathering {
         self.members.iter().map(|member| member.deadline).max()
     }
 
-    async fn run(self, connection: &mut Pooled<PostgresDriver>) {
-        let Some(deadline) = self.deadline() else { return };
+    async fn run(self, connection: &mut Pooled<PostgresDriver>) -> Vec<(oneshot::Sender<Answer>, Answer)> {
+        let Some(deadline) = self.deadline() else { return Vec::new() };
         let Self { work, mut members } = self;
         let canceller = connection.canceller();
         let stop_at = tokio::time::Instant::from_std(deadline);
@@ -208,7 +215,7 @@ impl Gathering {
         };
         let outdated = connection.was_outdated();
         let shared = members.len() > 1;
-        for member in members {
+        let answers = members.into_iter().map(|member| {
             let answer = match &found {
                 Ok(Found::One(bytes)) => Answer::Done(Ok(bytes.clone())),
                 Ok(Found::ByKey(rows)) => Answer::Done(member.rows(rows)),
@@ -218,8 +225,9 @@ impl Gathering {
                 Err(error) if !shared && !outdated => Answer::Done(Err(error.clone())),
                 Err(_) => Answer::Alone(member.work(&work)),
             };
-            let _left = member.answer.send(answer);
-        }
+            (member.answer, answer)
+        });
+        answers.collect()
     }
 
     fn fail(self, error: &DbError) {

@@ -129,8 +129,8 @@ where
 
 /// Why the session is over.
 enum End {
-    /// Committed, or nothing is left to undo.
-    Over,
+    /// Nothing is left to undo; to be told.
+    Over(Answer<()>, Result<(), DbError>),
     /// To be rolled back.
     Undo,
 }
@@ -141,11 +141,15 @@ where
 {
     /// When this returns no transaction is open, and later commands find their channel closed.
     async fn obey(mut self, mut commands: Commands) {
-        if let End::Undo = self.serve(&mut commands).await {
+        let end = self.serve(&mut commands).await;
+        if let End::Undo = end {
             self.undo().await;
         }
-        // First the connection goes back, then the channel closes: who then asks the pool finds it.
+        // First the connection goes back, then the caller hears of it: who then asks the pool finds it.
         drop(self);
+        if let End::Over(answer, result) = end {
+            let _left = answer.send(result);
+        }
         drop(commands);
     }
 
@@ -167,13 +171,12 @@ where
             }
             let alive = match command {
                 Command::Commit { answer } => {
-                    let _left = answer.send(self.commit().await);
-                    return End::Over;
+                    let result = self.commit().await;
+                    return End::Over(answer, result);
                 }
                 Command::Rollback { answer } => {
                     self.undo().await;
-                    let _left = answer.send(Ok(()));
-                    return End::Over;
+                    return End::Over(answer, Ok(()));
                 }
                 Command::Run { work, answer } if !answer.is_closed() => {
                     let result = self.unit(&work, commands, &mut backlog).await;
