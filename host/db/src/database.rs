@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::remote::RemoteTransaction;
 use crate::sqlite::SqliteTransaction;
-use crate::{BeginOptions, Capabilities, DbError, Dialect, Introspection, Postgres, Sqlite, Work};
+use crate::{BeginOptions, Capabilities, DbError, Dialect, Introspection, MySql, Postgres, Sqlite, Work};
 
 /// A database. Clones share connections.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub enum Database {
     Sqlite(Sqlite),
     /// A server.
     Postgres(Postgres),
+    /// A server, of MySQL or MariaDB.
+    MySql(MySql),
 }
 
 impl Database {
@@ -23,7 +25,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.try_now(work, deadline),
             // An exchange with a server is never short.
-            Self::Postgres(_) => None,
+            Self::Postgres(_) | Self::MySql(_) => None,
         }
     }
 
@@ -35,6 +37,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.run(work, deadline).await,
             Self::Postgres(postgres) => postgres.run(work, deadline).await,
+            Self::MySql(mysql) => mysql.run(work, deadline).await,
         }
     }
 
@@ -47,6 +50,7 @@ impl Database {
             // Its one writer runs transactions one after the other: each is serializable, whatever was asked for.
             Self::Sqlite(sqlite) => sqlite.begin(deadline).await,
             Self::Postgres(postgres) => postgres.begin(options, deadline).await,
+            Self::MySql(mysql) => mysql.begin(options, deadline).await,
         }
     }
 
@@ -56,6 +60,7 @@ impl Database {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
         }
     }
 
@@ -67,6 +72,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => Ok(sqlite.capabilities()),
             Self::Postgres(postgres) => postgres.capabilities().await,
+            Self::MySql(mysql) => mysql.capabilities().await,
         }
     }
 
@@ -78,6 +84,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.execute_batch(sql).await,
             Self::Postgres(postgres) => postgres.execute_batch(sql).await,
+            Self::MySql(mysql) => mysql.execute_batch(sql).await,
         }
     }
 
@@ -90,6 +97,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.introspect().await,
             Self::Postgres(postgres) => postgres.introspect().await,
+            Self::MySql(mysql) => mysql.introspect().await,
         }
     }
 
@@ -98,6 +106,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,
             Self::Postgres(postgres) => postgres.close().await,
+            Self::MySql(mysql) => mysql.close().await,
         }
     }
 }

@@ -16,6 +16,7 @@ mod database;
 mod decimal;
 mod error;
 mod introspection;
+pub mod mysql;
 pub mod pool;
 pub mod postgres;
 mod remote;
@@ -33,6 +34,7 @@ pub use decimal::{
 };
 pub use error::DbError;
 pub use introspection::{Column, ForeignKey, Index, Introspection, Table};
+pub use mysql::{MySql, MySqlOptions};
 pub use pool::{PoolOptions, PoolStats};
 pub use postgres::{Postgres, PostgresOptions};
 pub use sqlite::{Sqlite, SqliteOptions, SqliteStats};

@@ -58,6 +58,11 @@ pub(crate) trait Remote: Send + 'static {
         out: &mut Vec<u8>,
     ) -> impl Future<Output = Result<u64, DbError>> + Send;
 
+    /// The same select, of what is committed now: where a transaction sees an older state, it locks the rows.
+    fn of_now(select: &Statement) -> Statement {
+        select.clone()
+    }
+
     /// Appends the first column of the first row, null where there is none.
     fn scalar(
         &mut self,

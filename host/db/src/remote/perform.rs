@@ -28,7 +28,14 @@ pub(super) async fn alone<C: Remote>(connection: &mut C, work: &Work) -> Result<
         Err(error) => {
             if matches!(connection.fate(), Fate::Lives | Fate::Doomed) {
                 // Where it fails the connection is given up, which rolls back as well.
-                let _ended = connection.rollback().await;
+                let ended = connection.rollback().await;
+                // A plain insert, which knows nothing of the lock, was faster.
+                if let Work::GetOrCreate { find, find_params, .. } = work
+                    && matches!((&error, ended), (DbError::UniqueViolation(_), Ok(())))
+                    && let Some(answer) = found(connection, find, find_params).await?
+                {
+                    return Ok(answer);
+                }
             }
             Err(error)
         }
@@ -89,7 +96,14 @@ async fn get_or_create<C: Remote>(
         return Ok(found);
     }
     let mut stored = Vec::new();
-    connection.insert(insert, std::slice::from_ref(insert_params), key, &mut stored).await?;
+    match connection.insert(insert, std::slice::from_ref(insert_params), key, &mut stored).await {
+        Ok(()) => {}
+        // The row exists, though this transaction, which sees an older state, did not find it.
+        Err(error @ DbError::UniqueViolation(_)) if !C::FAILURE_SPREADS && connection.fate() == Fate::Lives => {
+            return found(connection, &C::of_now(find), find_params).await?.ok_or(error);
+        }
+        Err(error) => return Err(error),
+    }
     let Some(key) = wire::key(&stored, insert, insert_params, key) else {
         // Somebody else, without the lock, was faster.
         return found(connection, find, find_params).await?.ok_or_else(|| {

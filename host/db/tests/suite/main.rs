@@ -24,6 +24,11 @@ macro_rules! suite {
             async fn $name() { super::$name(&$crate::backend::Backend::Postgres).await }
             )*
         }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(&$crate::backend::Backend::MariaDb).await }
+            )*
+        }
     };
 }
 pub(crate) use suite;

@@ -76,6 +76,9 @@ async fn every_kind_comes_back_as_it_was_bound(backend: &Backend) {
 async fn floats_keep_their_bits(backend: &Backend) {
     let db = backend.open().await;
     for value in [0.1, -0.0, f64::MAX, f64::MIN_POSITIVE, f64::INFINITY] {
+        if (value.is_infinite() || value == 0.0) && !backend.traits().ieee_floats {
+            continue;
+        }
         let statement = backend.select("SELECT ?", &[Kind::Real], &[Kind::Real]);
         let bytes = db.run(Work::Scalar { statement, params: vec![Value::Real(value)] }, soon()).await.unwrap();
         assert_eq!(Decoder::new(&bytes).f64().unwrap().to_bits(), value.to_bits());
@@ -180,7 +183,7 @@ async fn parameters_must_fit_the_placeholders(backend: &Backend) {
     let error = db.shown(Work::Query { statement, params: vec![big], max_rows: 9 }).await.unwrap_err();
     assert!(matches!(&error, DbError::BadQuery(why) if why.contains("100.0")), "{error}");
     let error = db.shown(backend.query("SELEC 1", vec![], &[Kind::Int])).await.unwrap_err();
-    assert!(matches!(&error, DbError::BadQuery(why) if why.contains("syntax error")), "{error}");
+    assert!(matches!(&error, DbError::BadQuery(why) if why.contains("syntax")), "{error}");
 }
 
 async fn a_list_is_bound_to_one_placeholder(backend: &Backend) {
@@ -221,9 +224,12 @@ async fn a_runaway_read_is_stopped_at_its_deadline_and_its_connection_serves_on(
     assert!((100..3000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     assert_eq!(db.number("SELECT 1").await, 1);
     assert_eq!(db.run(backend.count("SELECT 1"), Instant::now()).await, Err(DbError::Timeout));
-    if let Database::Postgres(postgres) = &db.database {
-        assert_eq!(postgres.pool_stats().created, 1, "the same connection");
-    }
+    let created = match &db.database {
+        Database::Postgres(postgres) => postgres.pool_stats().created,
+        Database::MySql(mysql) => mysql.pool_stats().created,
+        _ => 1,
+    };
+    assert_eq!(created, 1, "the same connection");
 }
 
 async fn connections_are_bounded_and_a_dropped_read_frees_its_own(backend: &Backend) {

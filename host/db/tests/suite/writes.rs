@@ -29,6 +29,9 @@ async fn violations_name_their_columns(backend: &Backend) {
         ("slug, title", "'d', 'far longer than twenty'", DbError::CheckViolation("short_title".into())),
         ("slug, author_id", "'e', 7", DbError::ForeignKeyViolation(foreign.into())),
     ] {
+        if columns == "slug, title, views" && !traits.partial_indexes {
+            continue;
+        }
         assert_eq!(db.run(insert(columns, values), soon()).await, Err(error));
     }
     assert!(matches!(db.run(insert("nope", "1"), soon()).await, Err(DbError::BadQuery(why)) if why.contains("nope")));
@@ -90,7 +93,7 @@ async fn many_rows_are_all_or_none(backend: &Backend) {
 
 async fn keys_given_by_the_caller_come_back(backend: &Backend) {
     let db = backend.open().await;
-    let uuid = if *backend == Backend::Sqlite { "BLOB" } else { "UUID" };
+    let uuid = backend.column(Kind::Uuid);
     db.execute_batch(vec![format!("CREATE TABLE u (id {uuid} PRIMARY KEY, n BIGINT)")]).await.unwrap();
     let given = |at| Work::Insert {
         statement: backend.insert("u", &[("n", Kind::Int), ("id", Kind::Uuid)], ""),
@@ -105,22 +108,22 @@ async fn every_kind_is_stored_in_bulk(backend: &Backend) {
     let db = backend.open().await;
     let decimal = Kind::Decimal { digits: 38, scale: 10 };
     let columns = [
-        ("b", Kind::Bool, "BOOLEAN"),
-        ("i", Kind::Int, "SMALLINT"),
-        ("r", Kind::Real, "DOUBLE PRECISION"),
-        ("f", Kind::Real, "REAL"),
-        ("d", decimal, if *backend == Backend::Sqlite { "TEXT" } else { "NUMERIC(38,10)" }),
-        ("t", Kind::Text, "VARCHAR(9)"),
-        ("y", Kind::Bytes, if *backend == Backend::Sqlite { "BLOB" } else { "BYTEA" }),
-        ("ts", Kind::Timestamp, "TIMESTAMPTZ"),
-        ("da", Kind::Date, "DATE"),
-        ("ti", Kind::Time, "TIME"),
-        ("du", Kind::Duration, if *backend == Backend::Sqlite { "INTEGER" } else { "INTERVAL" }),
-        ("j", Kind::Json, if *backend == Backend::Sqlite { "TEXT" } else { "JSONB" }),
-        ("u", Kind::Uuid, if *backend == Backend::Sqlite { "BLOB" } else { "UUID" }),
+        ("b", Kind::Bool, backend.column(Kind::Bool)),
+        ("i", Kind::Int, "SMALLINT".to_owned()),
+        ("r", Kind::Real, backend.column(Kind::Real)),
+        ("f", Kind::Real, "REAL".to_owned()),
+        ("d", decimal, backend.column(decimal)),
+        ("t", Kind::Text, backend.column(Kind::Text)),
+        ("y", Kind::Bytes, backend.column(Kind::Bytes)),
+        ("ts", Kind::Timestamp, backend.column(Kind::Timestamp)),
+        ("da", Kind::Date, backend.column(Kind::Date)),
+        ("ti", Kind::Time, backend.column(Kind::Time)),
+        ("du", Kind::Duration, backend.column(Kind::Duration)),
+        ("j", Kind::Json, backend.column(Kind::Json)),
+        ("u", Kind::Uuid, backend.column(Kind::Uuid)),
     ];
-    let id = if *backend == Backend::Sqlite { "INTEGER PRIMARY KEY" } else { "BIGINT GENERATED ALWAYS AS IDENTITY" };
     let declared: Vec<String> = columns.iter().map(|(name, _, sql)| format!("{name} {sql}")).collect();
+    let id = backend.generated_key();
     db.execute_batch(vec![format!("CREATE TABLE kinds (id {id}, {})", declared.join(", "))]).await.unwrap();
     let named: Vec<(&str, Kind)> = columns.iter().map(|(name, kind, _)| (*name, *kind)).collect();
     let full = vec![
@@ -237,7 +240,7 @@ async fn ddl_is_all_or_nothing(backend: &Backend) {
     let error = db.execute_batch(batch).await.unwrap_err();
     assert!(matches!(&error, DbError::BadQuery(why) if why.contains("CREATE TABLE broken (")), "{error}");
     let found = db.introspect().await.unwrap();
-    assert!(found.table("fresh").is_none() || !db.capabilities().await.unwrap().transactional_ddl());
+    assert_eq!(found.table("fresh").is_none(), backend.traits().transactional_ddl);
     db.run(backend.post("next"), soon()).await.unwrap();
 }
 
