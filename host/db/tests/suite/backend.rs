@@ -146,7 +146,7 @@ impl Backend {
         Db { backend: self, database, _keep: keep }
     }
 
-    fn schema(self) -> Vec<String> {
+    pub fn schema(self) -> Vec<String> {
         let id = self.generated_key();
         let deferred = if self.traits().deferred_constraints { "DEFERRABLE INITIALLY DEFERRED" } else { "" };
         let mut schema = vec![
