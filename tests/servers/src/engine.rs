@@ -49,6 +49,7 @@ pub trait Engine: Sized + 'static {
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(crate) durable: bool,
+    pub(crate) tls: bool,
     pub(crate) settings: Vec<(String, String)>,
 }
 
@@ -63,6 +64,13 @@ impl Options {
     #[must_use]
     pub fn durable() -> Self {
         Self { durable: true, ..Self::default() }
+    }
+
+    /// PostgreSQL and MariaDB: with TLS, by a certificate for 127.0.0.1; see [`crate::Server::authority`].
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
     }
 
     /// One setting of the server by its own name, `max_connections` for instance.

@@ -21,6 +21,7 @@
 //!
 //! Calls block, for some 50 ms where a database is made or dropped.
 
+mod certificates;
 mod database;
 mod engine;
 mod error;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::process::{self, command_as, program};
-use crate::{Engine, Error, Options, Url};
+use crate::{Engine, Error, Options, Url, certificates};
 
 const PROGRAMS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/local/mysql/bin"];
 
@@ -60,6 +60,10 @@ impl Engine for MariaDbEngine {
         if !options.durable {
             set("innodb-flush-log-at-trx-commit", "0");
             set("innodb-doublewrite", "0");
+        }
+        if options.tls {
+            set("ssl-cert", &dir.join(certificates::CERTIFICATE).display().to_string());
+            set("ssl-key", &dir.join(certificates::KEY).display().to_string());
         }
         for (name, value) in &options.settings {
             set(name, value);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::process::{self, command_as, program};
-use crate::{Engine, Error, Options, Url};
+use crate::{Engine, Error, Options, Url, certificates};
 
 const PROGRAMS: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"];
 
@@ -48,6 +48,11 @@ impl Engine for PostgresEngine {
             set("fsync", "off");
             set("synchronous_commit", "off");
             set("full_page_writes", "off");
+        }
+        if options.tls {
+            set("ssl", "on");
+            set("ssl_cert_file", &dir.join(certificates::CERTIFICATE).display().to_string());
+            set("ssl_key_file", &dir.join(certificates::KEY).display().to_string());
         }
         for (name, value) in &options.settings {
             set(name, value);

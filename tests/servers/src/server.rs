@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::process::{self, wait_until};
-use crate::{Engine, Error, Options, TestDatabase, Url, shared};
+use crate::{Engine, Error, Options, TestDatabase, Url, certificates, shared};
 
 /// How long a server may take until it answers: recovery after a crash on a busy machine takes seconds.
 const START: Duration = Duration::from_secs(60);
@@ -59,6 +59,15 @@ impl<E: Engine> Server<E> {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The certificate of the authority that signed a private server's own, where it has one ([`Options::tls`]).
+    ///
+    /// # Errors
+    /// The server is shared.
+    pub fn authority(&self) -> Result<PathBuf, Error> {
+        let private = self.private.as_ref().ok_or_else(|| Error::new("a shared server has no TLS"))?;
+        Ok(private.files.dir.join(certificates::AUTHORITY))
     }
 
     /// An empty database of the caller's own, dropped with the value. About 50 ms.
@@ -153,6 +162,9 @@ pub(crate) fn set_up<E: Engine>(files: &Files, options: &Options) -> Result<(Url
     let password = process::secret()?;
     let attempt = || {
         E::prepare(&files.dir, &password)?;
+        if options.tls {
+            certificates::make(&files.dir, E::ACCOUNT)?;
+        }
         let mut started = Err(Error::new("no free port"));
         for _ in 0..ATTEMPTS {
             let url = E::url(free_port()?, &password);
