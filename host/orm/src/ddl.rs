@@ -2,7 +2,7 @@
 //!
 //! Nothing here alters a table that exists. A table that doesn't fit its model is an error that names column and model and
 //! says what to do; changing it is for migrations. What each database stores for each kind: `docs/decisions/002-sqlite-storage.md`
-//! and `docs/decisions/006-server-storage.md`; in code, `Forms`, one module a dialect.
+//! and `docs/decisions/009-server-storage.md`; in code, `Forms`, one module a dialect.
 
 mod compare;
 mod condition;

@@ -42,6 +42,16 @@ impl Dialect {
     }
 }
 
+impl From<covet_db::Dialect> for Dialect {
+    fn from(dialect: covet_db::Dialect) -> Dialect {
+        match dialect {
+            covet_db::Dialect::Sqlite => Dialect::Sqlite,
+            covet_db::Dialect::Postgres => Dialect::Postgres,
+            covet_db::Dialect::MySql => Dialect::MySql,
+        }
+    }
+}
+
 /// Makes a placeholder that `Code` fills from the comparison's parameter; each call makes one more.
 pub(crate) type Fill<'a> = dyn FnMut(Code) -> Expr + 'a;
 

@@ -174,7 +174,7 @@ fn write_placeholders(sql: &mut String, count: usize) {
 
 fn add(arguments: &mut MySqlArguments, kind: Option<Kind>, value: &Value) -> Result<(), DbError> {
     let beyond = |what: &str, value: &i64| {
-        DbError::BadQuery(format!("{what} {value} is outside what MySQL holds: the years 1 to 9999, 838 hours"))
+        DbError::BadQuery(format!("{what} {value} is outside what MySQL holds: the years 0 to 9999, 838 hours"))
     };
     let added = match value {
         Value::Null => arguments.add(None::<i64>),

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
-/// Years that DATE and DATETIME hold. Year 0 is left out: MySQL takes `0000-00-00` for no date at all.
-const YEARS: std::ops::RangeInclusive<i64> = 1..=9999;
+/// Years that DATE and DATETIME hold. No row has one of year 0, but planners compare with its last moment, which is before
+/// all of them.
+const YEARS: std::ops::RangeInclusive<i64> = 0..=9999;
 
 /// A day of the calendar.
 struct Civil {
@@ -124,6 +125,7 @@ mod tests {
             (-1, "1969-12-31 23:59:59.999999"),
             (951_825_599_000_001, "2000-02-29 11:59:59.000001"),
             (-62_135_596_800_000_000, "0001-01-01 00:00:00.000000"),
+            (-62_135_596_800_000_001, "0000-12-31 23:59:59.999999"),
             (253_402_300_799_999_999, "9999-12-31 23:59:59.999999"),
         ] {
             assert_eq!(moment_text(micros).unwrap(), text);
@@ -131,7 +133,7 @@ mod tests {
         }
         assert_eq!(parse_moment("1970-01-02"), Some(MICROS_PER_DAY));
         assert_eq!(parse_time("-00:00:00.5"), Some(-500_000));
-        for beyond in [-62_135_596_800_000_001, 253_402_300_800_000_000, i64::MIN, i64::MAX] {
+        for beyond in [-62_167_219_200_000_001, 253_402_300_800_000_000, i64::MIN, i64::MAX] {
             assert_eq!(moment_text(beyond), None, "{beyond}");
         }
         assert_eq!(time_text(i64::MIN), None);

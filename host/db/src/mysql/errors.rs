@@ -95,7 +95,7 @@ fn meaning(error: &MySqlDatabaseError, sql: &str) -> Meaning {
         }
         3819 => DbError::CheckViolation(between(message, "'", "'").unwrap_or(message).to_owned()),
         // SIGNAL, which triggers speak with; a value longer or larger than its column, or none of its kind.
-        1644 | 1264 | 1265 | 1366 | 1406 | 1690 => DbError::CheckViolation(message.to_owned()),
+        1644 | 1264 | 1265 | 1366 | 1406 | 1441 | 1690 => DbError::CheckViolation(message.to_owned()),
         // Interrupted by KILL QUERY, or by the server's own limit of time: MariaDB's, MySQL's.
         1317 | 1969 | 3024 => DbError::Timeout,
         // Lock wait, deadlock, row changed, NOWAIT.

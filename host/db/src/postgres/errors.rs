@@ -62,8 +62,8 @@ fn meaning(error: &PgDatabaseError, sql: &str) -> DbError {
             _ => message(),
         }),
         "23514" => DbError::CheckViolation(error.constraint().map_or_else(message, str::to_owned)),
-        // A value longer, or a number larger, than its column; a trigger; WITH CHECK OPTION.
-        "22001" | "22003" | "P0001" | "44000" => DbError::CheckViolation(message()),
+        // A value longer, or a number or moment larger, than its column; a trigger; WITH CHECK OPTION.
+        "22001" | "22003" | "22008" | "P0001" | "44000" => DbError::CheckViolation(message()),
         "40001" | "40P01" | "55P03" => DbError::Conflict(message()),
         // By our own cancellation, or by command_timeout.
         "57014" => DbError::Timeout,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use covet_db::{Database, Sqlite, SqliteOptions, Work};
+use covet_db::{Database, MySql, MySqlOptions, PoolOptions, Postgres, PostgresOptions, Sqlite, SqliteOptions, Work};
 use covet_orm::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use covet_orm::shape::{
     Assignment, Change, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order, Select, Shape, Update,
@@ -247,27 +247,111 @@ pub fn blog() -> Vec<Model> {
     vec![post, author, country]
 }
 
-/// The databases that tests run on, with what they can't do alike.
+/// The databases that tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+/// What a database does otherwise than the others, where a test must know.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    pub dialect: Dialect,
+    /// Text may contain NUL.
+    pub nul_in_text: bool,
+    /// A sum that outgrows its column is told by the column's name.
+    pub names_overflow: bool,
+    /// A key that the caller chose moves the numbering on.
+    pub chosen_keys_count: bool,
+    /// Indexes over some rows only, or over an expression.
+    pub special_indexes: bool,
 }
 
 impl Engine {
-    pub const ALL: [Engine; 1] = [Engine::Sqlite];
+    pub const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::MariaDb];
 
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Engine::Sqlite => Dialect::Sqlite,
+    /// The engine of the suite that this is compiled into: `tests/postgres.rs` and `tests/mariadb.rs` have the servers, all
+    /// else is about SQLite.
+    pub fn here() -> Engine {
+        match env!("CARGO_CRATE_NAME") {
+            "postgres" => Engine::Postgres,
+            "mariadb" => Engine::MariaDb,
+            _ => Engine::Sqlite,
         }
     }
+
+    pub fn capabilities(self) -> Capabilities {
+        match self {
+            Engine::Sqlite => Capabilities {
+                dialect: Dialect::Sqlite,
+                nul_in_text: true,
+                names_overflow: true,
+                chosen_keys_count: true,
+                special_indexes: true,
+            },
+            Engine::Postgres => Capabilities {
+                dialect: Dialect::Postgres,
+                nul_in_text: false,
+                names_overflow: false,
+                chosen_keys_count: false,
+                special_indexes: true,
+            },
+            Engine::MariaDb => Capabilities {
+                dialect: Dialect::MySql,
+                nul_in_text: true,
+                names_overflow: false,
+                chosen_keys_count: true,
+                special_indexes: false,
+            },
+        }
+    }
+
+    pub fn dialect(self) -> Dialect {
+        self.capabilities().dialect
+    }
+}
+
+/// What a test's database lies in, a folder or a place on a server; gone with it.
+type Home = Box<dyn std::any::Any + Send + Sync>;
+
+async fn open(engine: Engine) -> (Database, Home) {
+    match engine {
+        Engine::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
+            (Database::Sqlite(sqlite), Box::new(folder))
+        }
+        Engine::Postgres => {
+            let home = of_server(|| covet_test_servers::Postgres::shared()?.database()).await;
+            let options = PostgresOptions { pool: pool(), ..PostgresOptions::default() };
+            (Database::Postgres(Postgres::open(&home.url(), options).unwrap()), Box::new(home))
+        }
+        Engine::MariaDb => {
+            let home = of_server(|| covet_test_servers::MariaDb::shared()?.database()).await;
+            let options = MySqlOptions { pool: pool(), ..MySqlOptions::default() };
+            (Database::MySql(MySql::open(&home.url(), options).unwrap()), Box::new(home))
+        }
+    }
+}
+
+/// Many tests share a server.
+fn pool() -> PoolOptions {
+    PoolOptions { min_size: 0, max_size: 4, ..PoolOptions::default() }
+}
+
+async fn of_server(
+    make: impl FnOnce() -> Result<covet_test_servers::TestDatabase, covet_test_servers::Error> + Send + 'static,
+) -> covet_test_servers::TestDatabase {
+    tokio::task::spawn_blocking(make).await.unwrap().unwrap()
 }
 
 pub struct Blog {
     pub database: Database,
     pub catalog: Arc<Catalog>,
     pub engine: Engine,
-    _folder: tempfile::TempDir,
+    _home: Home,
 }
 
 pub fn deadline() -> Instant {
@@ -276,16 +360,19 @@ pub fn deadline() -> Instant {
 
 impl Blog {
     pub async fn of(models: Vec<Model>) -> Blog {
-        Blog::on(Engine::Sqlite, models).await
+        Blog::on(Engine::here(), models).await
     }
 
     pub async fn on(engine: Engine, models: Vec<Model>) -> Blog {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = Sqlite::open(&folder.path().join("test.db"), SqliteOptions::default()).unwrap();
+        let (database, home) = open(engine).await;
         let catalog = Arc::new(Catalog::new(models).unwrap());
-        let ddl = ddl::reconcile(engine.dialect(), &catalog, &sqlite.introspect().await.unwrap()).unwrap();
-        sqlite.execute_batch(ddl).await.unwrap();
-        Blog { database: Database::Sqlite(sqlite), catalog, engine, _folder: folder }
+        let ddl = ddl::reconcile(engine.dialect(), &catalog, &database.introspect().await.unwrap()).unwrap();
+        database.execute_batch(ddl).await.unwrap();
+        Blog { database, catalog, engine, _home: home }
+    }
+
+    pub fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
     }
 
     pub async fn empty() -> Blog {

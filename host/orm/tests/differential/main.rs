@@ -18,12 +18,13 @@ use std::path::PathBuf;
 use common::{Blog, Engine, Item};
 use covet_orm::shape::Operation;
 use data::Rows;
+use futures::future::join_all;
 use question::Question;
 use random::Random;
 
 const ROUNDS: u64 = 10;
-const SHAPES: usize = 250;
-const CALLS: usize = 4;
+const SHAPES: usize = 125;
+const CALLS: usize = 8;
 
 fn seeds_file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/differential/seeds.txt")
@@ -67,11 +68,13 @@ async fn round(seed: u64, blogs: &[(Engine, Blog)]) -> Result<(), String> {
             calls.iter().map(|given| evaluate::answer(&rows, &question, given)).collect();
         let asked = blogs.iter().map(async |(engine, blog)| {
             let plan = blog.plan(question.model, question.operation());
-            for (given, wanted) in calls.iter().zip(&wanted) {
+            let answers = calls.iter().map(async |given| {
                 let params: Vec<Item> = given.iter().map(question::Given::item).collect();
                 let answer = blog.ask(&plan, &params).await;
-                let agrees = answer.as_ref().is_ok_and(|answer| wanted.agrees(answer));
-                if !agrees {
+                (params, answer)
+            });
+            for ((params, answer), wanted) in join_all(answers).await.into_iter().zip(&wanted) {
+                if !answer.as_ref().is_ok_and(|answer| wanted.agrees(answer)) {
                     return Err(format!(
                         "{engine:?} answers {answer:?}\nwanted {wanted:?}\nto {}\nwith {params:?}\nof {question:?}",
                         plan.sql()
@@ -80,7 +83,7 @@ async fn round(seed: u64, blogs: &[(Engine, Blog)]) -> Result<(), String> {
             }
             Ok(())
         });
-        for asked in futures::future::join_all(asked).await {
+        for asked in join_all(asked).await {
             asked?;
         }
     }

@@ -1,11 +1,9 @@
-//! Writes and their answers, against a real SQLite.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
-
-mod common;
+//! Writes and their answers, against real databases.
 
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
+use crate::items;
 use covet_db::DbError;
 use covet_orm::QueryError;
 use covet_orm::schema::{DecimalSpec, Kind, OnDelete};
@@ -78,10 +76,8 @@ async fn sums_past_their_kind_are_refused_by_the_table() {
         let price = update(vec![is("id", Lookup::Exact, 0)], vec![change("price", Change::Set, 1)]);
         blog.run("Post", price, items![1, "1.00"]).await;
         let fault = blog.try_run("Post", change_to(field, kind), vec![Item::Int(1), operand]).await.unwrap_err();
-        assert!(
-            matches!(&fault, QueryError::Db(DbError::CheckViolation(name)) if name.contains(field)),
-            "{field}: {fault}"
-        );
+        let named = |text: &str| !blog.capabilities().names_overflow || text.contains(field);
+        assert!(matches!(&fault, QueryError::Db(DbError::CheckViolation(text)) if named(text)), "{field}: {fault}");
     }
     let fault = blog.try_run("Post", change_to("wide", Change::Add), items![1, "1"]).await.unwrap_err();
     assert!(fault.to_string().contains("18 digits"), "{fault}");
@@ -116,21 +112,23 @@ async fn inserts_answer_with_keys_in_order() {
     let many = |ignore| Operation::Insert(Insert { fields: vec!["name".into()], many: true, ignore_conflicts: ignore });
     let rows = |names: &[&str]| -> Vec<Item> { names.iter().map(|name| items![*name].into()).collect() };
     assert_eq!(blog.run("Country", many(false), rows(&["Peru", "Cuba"])).await, items![2, 3].into());
-    // The number of the row left out stays unused: SQLite counts it.
-    let keys = blog.run("Country", many(true), rows(&["Mali", "Peru", "Fiji"])).await;
-    assert_eq!(keys, items![4, Item::Null, 6].into());
-    let fiji = Operation::Count(vec![is("name", Lookup::Exact, 0), is("id", Lookup::Exact, 1), Node::AllOf(2)]);
-    assert_eq!(blog.run("Country", fiji, items!["Fiji", 6]).await, Item::Int(1));
+    // Numbers that were tried stay unused; how many, is the database's business.
+    let keys = blog.run("Country", many(true), rows(&["Mali", "Peru", "Fiji"])).await.array();
+    let (mali, fiji) = (keys[0].int(), keys[2].int());
+    assert!(keys[1] == Item::Null && 3 < mali && mali < fiji, "{keys:?}");
+    let stored = Operation::Count(vec![is("name", Lookup::Exact, 0), is("id", Lookup::Exact, 1), Node::AllOf(2)]);
+    assert_eq!(blog.run("Country", stored, items!["Fiji", fiji]).await, Item::Int(1));
     let fault = blog.try_run("Country", many(false), rows(&["Oman", "Peru"])).await.unwrap_err();
     assert!(matches!(&fault, QueryError::Db(DbError::UniqueViolation(what)) if what == "countries.name"), "{fault}");
     assert_eq!(blog.run("Country", Operation::Count(vec![]), vec![]).await, Item::Int(5));
     assert_eq!(blog.run("Country", many(false), vec![]).await, Item::Array(vec![]));
     // Keys that the caller chose come back as they are.
     assert_eq!(blog.insert("Country", &["name", "id"], items!["Togo", 99]).await, 99);
-    assert_eq!(blog.insert("Country", &["name"], items!["Iran"]).await, 100);
+    let iran = blog.insert("Country", &["name"], items!["Iran"]).await;
+    assert_eq!(iran == 100, blog.capabilities().chosen_keys_count);
     // A number is never given out twice.
-    blog.run("Country", Operation::Delete(vec![is("id", Lookup::Exact, 0)]), items![100]).await;
-    assert_eq!(blog.insert("Country", &["name"], items!["Iraq"]).await, 101);
+    blog.run("Country", Operation::Delete(vec![is("id", Lookup::Exact, 0)]), items![iran]).await;
+    assert_eq!(blog.insert("Country", &["name"], items!["Iraq"]).await, iran + 1);
     let fault = blog.try_run("Country", many(false), vec![items!["ok"].into(), items![1].into()]).await.unwrap_err();
     assert!(fault.to_string().contains("row 1"), "{fault}");
     let fault = blog.try_run("Post", insert(&["title"]), items!["x"]).await.unwrap_err();
@@ -230,7 +228,7 @@ async fn every_kind_comes_back_as_it_went_in() {
             Kind::Decimal(DecimalSpec { digits: 38, scale: 10 }),
             items!["-9999999999999999999999999999.9999999999", "12.5000000000"],
         ),
-        (Kind::Varchar(3), items!["äöü", "12", "\0"]),
+        (Kind::Varchar(3), items!["äöü", "12", "🦀"]),
         (Kind::Text, items!["007", "1e5", ""]),
         (Kind::Binary, vec![Item::Bytes(vec![0, 255]), Item::Bytes(b"123".to_vec())]),
         (Kind::Datetime, items![-62_135_596_800_000_000, 253_402_300_799_999_999]),

@@ -1,9 +1,7 @@
-//! Every lookup, against a real SQLite.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
+//! Every lookup, against real databases.
 
-mod common;
-
-use common::*;
+use crate::common::*;
+use crate::items;
 use covet_orm::QueryError;
 use covet_orm::shape::{Lookup, Node};
 
@@ -46,13 +44,11 @@ async fn posts() -> Blog {
         items!["Beta", "b", ann, null(), 7, null(), "9.90", null(), 0, null(), null(), null()],
     )
     .await;
+    // Text goes on behind NUL, where there may be one.
+    let gamma = if blog.capabilities().nul_in_text { "gamma\0tail" } else { "gamma tail" };
     // 1969-12-31 23:59:59.999999, a Wednesday.
-    blog.insert(
-        "Post",
-        &fields,
-        items!["gamma\0tail", "c", bob, ann, 7, -2.0, "-0.01", "99999.000001", -1, -1, 0, "ς Σ"],
-    )
-    .await;
+    blog.insert("Post", &fields, items![gamma, "c", bob, ann, 7, -2.0, "-0.01", "99999.000001", -1, -1, 0, "ς Σ"])
+        .await;
     blog
 }
 

@@ -1,9 +1,7 @@
-//! A graph of rows in one call, against a real SQLite: its form, its limits, and how many queries it takes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
+//! A graph of rows in one call, against real databases: its form, its limits, and how many queries it takes.
 
-mod common;
-
-use common::*;
+use crate::common::*;
+use crate::items;
 use covet_db::DbError;
 use covet_orm::schema::{Index, Kind, Model, OnDelete};
 use covet_orm::shape::{Insert, Lookup, Node, Operation, Prefetch, Select};

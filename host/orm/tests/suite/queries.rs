@@ -1,9 +1,7 @@
-//! Reads and their answers, against a real SQLite.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is how it speaks")]
+//! Reads and their answers, against real databases.
 
-mod common;
-
-use common::*;
+use crate::common::*;
+use crate::items;
 use covet_db::DbError;
 use covet_orm::QueryError;
 use covet_orm::shape::{FieldPath, Insert, Lookup, Operation, Select};
