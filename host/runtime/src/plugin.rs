@@ -68,13 +68,15 @@ impl Plugin {
         let facts = CompileFacts { cached: compiled.cached, took: compiled.took };
         let template = describe::link(&shared, &compiled.component, &limits)?;
         let log = Log::new(name, generation, Arc::clone(&services.log), shared.clock.clone(), &limits);
+        // Of a plugin without a database nothing is planned.
+        let dialect = services.database.as_ref().map_or(Dialect::Sqlite, |database| database.dialect().into());
         // What describes has neither routes nor models yet.
         let nothing = describe::nothing(name)?;
         let draft = Generation {
             key: shared.next_key(),
             name: name.into(),
             template,
-            plans: Plans::new(Arc::clone(&nothing.catalog), Dialect::Sqlite),
+            plans: Plans::new(Arc::clone(&nothing.catalog), dialect),
             description: nothing,
             services,
             grants: Arc::new(OwnModels),
@@ -89,7 +91,7 @@ impl Plugin {
         };
         let (description, draft) = describe::describe(draft, &compiled.component).await?;
         let generation = Generation {
-            plans: Plans::new(Arc::clone(&description.catalog), Dialect::Sqlite),
+            plans: Plans::new(Arc::clone(&description.catalog), dialect),
             description,
             cpu_ticks: cpu_ticks(&draft.limits),
             counters: Default::default(),

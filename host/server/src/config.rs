@@ -6,6 +6,7 @@
 //!
 //! Relative paths are relative to the working directory.
 
+mod databases;
 pub mod limits;
 mod manifest;
 mod path;
@@ -23,6 +24,7 @@ use covet_runtime::{Level, Limits};
 
 use self::reader::{Environment, Section, Source, Value, process_env};
 pub use self::{
+    databases::{DEFAULT, DatabaseConfig, Location, PoolConfig},
     limits::LimitsTable,
     manifest::{MANIFEST_SECTION, MAX_MANIFEST, Manifest},
     path::{check_host, check_mount, check_name},
@@ -42,7 +44,8 @@ pub struct Config {
     pub state: PathBuf,
     pub server: ServerConfig,
     pub admin: AdminConfig,
-    pub database: DatabaseConfig,
+    /// `[databases.NAME]`; `default` is always among them.
+    pub databases: BTreeMap<String, DatabaseConfig>,
     pub cache: CacheConfig,
     /// `[defaults.limits]`: limits of plugins that name no others.
     pub limits: Limits,
@@ -105,15 +108,6 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// `[databases.default]`.
-#[derive(Clone, Debug, Default)]
-pub struct DatabaseConfig {
-    /// Path of the SQLite file. None: `STATE/app.db`.
-    pub path: Option<PathBuf>,
-    /// `pool.max_size`: long reads at once. Default 4.
-    pub readers: Option<usize>,
-}
-
 /// `[cache]`.
 #[derive(Clone, Debug)]
 pub struct CacheConfig {
@@ -160,8 +154,8 @@ pub struct PluginConfig {
     /// What the plugin reads with `config.get`.
     pub config: HashMap<String, String>,
     pub limits: LimitsTable,
-    /// `grants.databases`: false withholds the database. Default true.
-    pub database: bool,
+    /// `grants.databases`: the database that its models live in, none where it is withheld. Default `default`.
+    pub database: Option<String>,
     /// `grants.cache`: false withholds the cache. Default true.
     pub cache: bool,
 }
@@ -174,7 +168,7 @@ impl Default for PluginConfig {
             path: None,
             config: HashMap::new(),
             limits: LimitsTable::default(),
-            database: true,
+            database: Some(DEFAULT.to_owned()),
             cache: true,
         }
     }
@@ -186,7 +180,7 @@ impl Default for Config {
             state: PathBuf::from("data"),
             server: ServerConfig::default(),
             admin: AdminConfig::default(),
-            database: DatabaseConfig::default(),
+            databases: databases::defaults(),
             cache: CacheConfig::default(),
             limits: limits::defaults(),
             plugins: BTreeMap::new(),
@@ -260,11 +254,6 @@ impl Config {
         }
     }
 
-    /// Where the database lies.
-    pub fn database_path(&self) -> PathBuf {
-        self.database.path.clone().unwrap_or_else(|| self.state.join("app.db"))
-    }
-
     pub(crate) fn read(name: &str, text: &str, env: Environment<'_>) -> Result<Config, ConfigError> {
         let source = Source::new(name, text, env);
         let tree = source.parse();
@@ -275,7 +264,7 @@ impl Config {
         }
         read_admin(&source, root.section("admin"), &mut config.admin);
         if let Some(section) = root.section("databases") {
-            read_databases(section, &mut config.database);
+            config.databases = databases::read(&section);
         }
         if let Some(section) = root.section("cache") {
             read_cache(section, &mut config.cache);
@@ -287,7 +276,7 @@ impl Config {
             section.close();
         }
         if let Some(section) = root.section("plugins") {
-            config.plugins = read_plugins(&section);
+            config.plugins = read_plugins(&section, &config.databases);
         }
         if let Some(section) = root.section("log") {
             read_log(section, &mut config.log);
@@ -395,46 +384,6 @@ fn read_admin(source: &Source<'_>, section: Option<Section<'_, '_>>, admin: &mut
     admin.token = token.map(Secret);
 }
 
-fn read_databases(mut section: Section<'_, '_>, database: &mut DatabaseConfig) {
-    if let Some(mut default) = section.section("default") {
-        if let Some(value) = default.get("url") {
-            let url = value.secret_or_text().unwrap_or_default();
-            match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
-                Some(path) if !path.is_empty() && !path.starts_with(":memory:") => {
-                    database.path = Some(PathBuf::from(path))
-                }
-                Some(_) => {
-                    value.refuse("name a file, as \"sqlite://data/app.db\": a database in memory would not survive")
-                }
-                None => {
-                    let scheme = url.split(':').next().unwrap_or_default();
-                    value.refuse(format_args!(
-                        "this version of Covet speaks SQLite only, not \"{scheme}\"; write \"sqlite://data/app.db\""
-                    ));
-                }
-            }
-        }
-        if let Some(mut pool) = default.section("pool") {
-            let most = pool.number("max_size", 1, 1_024);
-            let least = pool.number("min_size", 0, 1_024);
-            if let (Some(least), Some(most)) = (least, most)
-                && least > most
-                && let Some(value) = pool.get("min_size")
-            {
-                value.refuse(format_args!("{least} is more than max_size, {most}"));
-            }
-            database.readers = most.map(narrow);
-            // Of use with networked databases; a SQLite connection neither ages nor breaks.
-            for key in ["acquire_timeout", "max_inactive_time", "max_lifetime"] {
-                pool.duration(key, Duration::from_millis(1), 365 * 24 * HOUR);
-            }
-            pool.close();
-        }
-        default.close();
-    }
-    section.close();
-}
-
 fn read_cache(mut section: Section<'_, '_>, cache: &mut CacheConfig) {
     section.choice("backend", &[("memory", ())]);
     set(&mut cache.timeout, section.duration("timeout", Duration::from_millis(1), 365 * 24 * HOUR));
@@ -444,20 +393,23 @@ fn read_cache(mut section: Section<'_, '_>, cache: &mut CacheConfig) {
     section.close();
 }
 
-fn read_plugins(section: &Section<'_, '_>) -> BTreeMap<String, PluginConfig> {
+fn read_plugins(
+    section: &Section<'_, '_>,
+    databases: &BTreeMap<String, DatabaseConfig>,
+) -> BTreeMap<String, PluginConfig> {
     let mut plugins = BTreeMap::new();
     for (name, value) in section.all() {
         if let Err(why) = check_name(&name) {
             value.refuse(why);
         }
         if let Some(table) = value.table() {
-            plugins.insert(name, read_plugin(table));
+            plugins.insert(name, read_plugin(table, databases));
         }
     }
     plugins
 }
 
-fn read_plugin(mut section: Section<'_, '_>) -> PluginConfig {
+fn read_plugin(mut section: Section<'_, '_>, databases: &BTreeMap<String, DatabaseConfig>) -> PluginConfig {
     let mut plugin = PluginConfig::default();
     let checked = |value: Option<Value<'_, '_>>, check: fn(&str) -> Result<String, String>| {
         let value = value?;
@@ -482,13 +434,15 @@ fn read_plugin(mut section: Section<'_, '_>) -> PluginConfig {
         plugin.limits = LimitsTable::read(table);
     }
     if let Some(mut grants) = section.section("grants") {
-        if let Some(databases) = grants.texts("databases") {
-            plugin.database = databases.iter().any(|name| name == "default");
-            if let (Some(stranger), Some(value)) =
-                (databases.iter().find(|name| *name != "default"), grants.get("databases"))
-            {
-                value.refuse(format_args!("there is no database \"{stranger}\"; this version knows \"default\""));
+        if let (Some(named), Some(value)) = (grants.texts("databases"), grants.get("databases")) {
+            if let Some(stranger) = named.iter().find(|name| !databases.contains_key(*name)) {
+                let known: Vec<&str> = databases.keys().map(String::as_str).collect();
+                value.refuse(format_args!("there is no database \"{stranger}\"; there is {}", known.join(", ")));
             }
+            if named.len() > 1 {
+                value.refuse("a plugin's models live in one database; name one");
+            }
+            plugin.database = named.into_iter().next();
         }
         set(&mut plugin.cache, grants.boolean("cache"));
         if grants.texts("outbound").is_some_and(|hosts| !hosts.is_empty())

@@ -23,7 +23,10 @@ use tokio::sync::Mutex;
 pub use self::error::DeployError;
 use crate::{
     component::section,
-    config::{Config, MANIFEST_SECTION, MAX_MANIFEST, Manifest, PluginConfig, check_host, check_mount, check_name},
+    config::{
+        Config, DEFAULT, MANIFEST_SECTION, MAX_MANIFEST, Manifest, PluginConfig, check_host, check_mount, check_name,
+    },
+    databases::Databases,
     logs::Logs,
     snapshot::{Live, Snapshot},
     state::{Artifact, Desired, DesiredPlugin, KEPT, Store},
@@ -35,7 +38,7 @@ pub struct Generations {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     config: Config,
     engine: Engine,
-    database: Database,
+    databases: Databases,
     cache: Cache,
     pub logs: Arc<Logs>,
     /// Held for the whole of a change.
@@ -77,7 +80,7 @@ impl Generations {
     pub fn new(
         config: Config,
         engine: Engine,
-        database: Database,
+        databases: Databases,
         cache: Cache,
         logs: Arc<Logs>,
         store: Store,
@@ -89,7 +92,7 @@ impl Generations {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             config,
             engine,
-            database,
+            databases,
             cache,
             logs,
             changes: Mutex::new(Changes { store, desired, broken: BTreeMap::new() }),
@@ -172,7 +175,7 @@ impl Generations {
         let ddl = self.missing_tables(&live).await?;
         live.plugin.warm().await?;
         changes.store.keep(&live.artifact.digest, wasm).map_err(DeployError::State)?;
-        self.create_tables(&ddl).await?;
+        self.create_tables(&live, &ddl).await?;
 
         let mut desired = changes.desired.clone();
         desired.removed.remove(name);
@@ -242,19 +245,30 @@ impl Generations {
         let live = self.load(name, artifact, &wasm).await?;
         let ddl = self.missing_tables(&live).await?;
         live.plugin.warm().await?;
-        self.create_tables(&ddl).await?;
+        self.create_tables(&live, &ddl).await?;
         Ok(live)
     }
 
-    async fn create_tables(&self, ddl: &[String]) -> Result<(), DeployError> {
-        if ddl.is_empty() {
-            return Ok(());
+    async fn create_tables(&self, live: &Live, ddl: &[String]) -> Result<(), DeployError> {
+        match self.database_of(&live.name) {
+            Some(database) if !ddl.is_empty() => {
+                database.execute_batch(ddl.to_vec()).await.map_err(DeployError::Tables)
+            }
+            _ => Ok(()),
         }
-        self.database.execute_batch(ddl.to_vec()).await.map_err(DeployError::Tables)
     }
 
-    pub fn database(&self) -> &Database {
-        &self.database
+    pub fn databases(&self) -> &Databases {
+        &self.databases
+    }
+
+    /// The database that a plugin's models live in; none where it is withheld.
+    fn database_of(&self, plugin: &str) -> Option<&Database> {
+        let name = match self.config.plugins.get(plugin) {
+            Some(configured) => configured.database.as_deref()?,
+            None => DEFAULT,
+        };
+        self.databases.get(name)
     }
 
     pub fn cache(&self) -> &Cache {
@@ -287,10 +301,9 @@ impl Generations {
     async fn load(&self, name: &str, artifact: Artifact, wasm: &[u8]) -> Result<Live, DeployError> {
         let configured = self.config.plugins.get(name);
         let limits = self.limits(configured, manifest(wasm)?.as_ref());
-        let granted = |flag: fn(&PluginConfig) -> bool| configured.is_none_or(flag);
         let services = Services {
-            database: granted(|plugin| plugin.database).then(|| self.database.clone()),
-            cache: granted(|plugin| plugin.cache).then(|| self.cache.clone()),
+            database: self.database_of(name).cloned(),
+            cache: configured.is_none_or(|plugin| plugin.cache).then(|| self.cache.clone()),
             config: configured.map(|plugin| plugin.config.clone()).unwrap_or_default(),
             log: Arc::clone(&self.logs) as Arc<dyn LogSink>,
         };
@@ -318,11 +331,11 @@ impl Generations {
         if catalog.models().next().is_none() {
             return Ok(Vec::new());
         }
-        if self.config.plugins.get(&*live.name).is_some_and(|plugin| !plugin.database) {
+        let Some(database) = self.database_of(&live.name) else {
             return Err(DeployError::NoDatabase(live.name.to_string()));
-        }
-        let existing = self.database.introspect().await.map_err(DeployError::Tables)?;
-        covet_orm::ddl::reconcile(covet_orm::Dialect::Sqlite, &catalog, &existing).map_err(DeployError::Mismatch)
+        };
+        let existing = database.introspect().await.map_err(DeployError::Tables)?;
+        covet_orm::ddl::reconcile(database.dialect().into(), &catalog, &existing).map_err(DeployError::Mismatch)
     }
 }
 

@@ -10,6 +10,7 @@
 mod admin;
 pub mod component;
 pub mod config;
+mod databases;
 mod front;
 mod generations;
 mod http;

@@ -11,13 +11,14 @@ use std::{
 };
 
 use covet_cache::{Cache, CacheOptions};
-use covet_db::{Database, DbError, Sqlite, SqliteOptions};
+use covet_db::DbError;
 use covet_runtime::{Engine, EngineOptions, RuntimeError};
 use tokio::sync::watch;
 
 use crate::{
     admin::{Admin, Token},
     config::{Config, limits::MAX_MEMORY},
+    databases,
     front::Front,
     generations::Generations,
     http::{
@@ -41,8 +42,8 @@ pub enum StartError {
     Listen { what: &'static str, address: SocketAddr, error: io::Error },
     #[error("state directory {path}: {error}; set server.state or --state to a directory that can be written")]
     State { path: String, error: io::Error },
-    #[error("database {path}: {error}")]
-    Database { path: String, error: DbError },
+    #[error("databases.{name}: {error}")]
+    Database { name: String, error: DbError },
     #[error("{0}")]
     Engine(#[from] RuntimeError),
     #[error("a thread cannot be started: {0}")]
@@ -81,13 +82,8 @@ impl Server {
         let (http, sockets) = listen("server.listen", config.server.listen, config.server.workers)?;
         let (admin, mut admin_sockets) = listen("admin.listen", config.admin.listen, 1)?;
 
-        let path = config.database_path();
-        let mut options = SqliteOptions::default();
-        if let Some(readers) = config.database.readers {
-            options.readers = readers;
-        }
-        let database = Sqlite::open(&path, options)
-            .map_err(|error| StartError::Database { path: path.display().to_string(), error })?;
+        let databases = databases::open(&config.databases, &config.state)
+            .map_err(|(name, error)| StartError::Database { name, error })?;
         let cache = Cache::new(CacheOptions {
             max_bytes: config.cache.max_bytes,
             max_entries: config.cache.max_entries,
@@ -103,8 +99,7 @@ impl Server {
         let logs = Arc::new(Logs::new(config.log));
         let server_config = Arc::new(config.server.clone());
         let admin_config = config.admin.clone();
-        let generations =
-            Arc::new(Generations::new(config, engine, Database::Sqlite(database), cache, logs, store, desired));
+        let generations = Arc::new(Generations::new(config, engine, databases, cache, logs, store, desired));
 
         // Plugins come up before anybody is answered; what fails of them is said and stops nothing.
         restore(&generations)?;
@@ -176,9 +171,14 @@ impl Server {
         for thread in threads {
             let _ = thread.join();
         }
-        let database = self.generations.database().clone();
-        if let Err(error) = apart("covet-close", async move { database.close().await }) {
-            tracing::error!("the database was not closed in order: {error}");
+        let databases = self.generations.databases().clone();
+        let closed = apart("covet-close", async move {
+            for database in databases.into_values() {
+                database.close().await;
+            }
+        });
+        if let Err(error) = closed {
+            tracing::error!("the databases were not closed in order: {error}");
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

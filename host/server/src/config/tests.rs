@@ -15,7 +15,7 @@ fn an_empty_file_gives_the_documented_defaults() {
     let config = read("").unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8001");
-    assert_eq!(config.database_path(), Path::new("data/app.db"));
+    assert_eq!(config.databases["default"].location, Location::Sqlite(None));
     assert_eq!(config.limits.body, 2 << 20);
     assert!(config.admin.token.is_none());
 }
@@ -46,7 +46,10 @@ config = { title = "A blog", page = 10, key = { env = "KEY" } }
 "#,
     )
     .unwrap();
-    assert_eq!(config.database.readers, Some(20));
+    assert_eq!(config.databases["default"].location, Location::Sqlite(Some("data/app.db".into())));
+    let pool = &config.databases["default"].pool;
+    assert_eq!((pool.min_size, pool.max_size), (Some(5), Some(20)));
+    assert_eq!(pool.acquire_timeout, Some(Duration::from_secs(5)));
     assert_eq!(config.cache.max_entries, 10_000);
     assert_eq!(config.admin.token, Some(Secret("0123456789abcdef".to_owned())));
     let blog = &config.plugins["blog"];
@@ -54,8 +57,36 @@ config = { title = "A blog", page = 10, key = { env = "KEY" } }
     assert_eq!((limits.memory, limits.concurrency), (64 << 20, 32));
     assert_eq!(blog.config["page"], "10");
     assert_eq!(blog.config["key"], "s3cret");
-    assert!(blog.database && !blog.cache);
+    assert!(blog.database.as_deref() == Some("default") && !blog.cache);
     assert!(!format!("{config:?}").contains("0123456789abcdef"), "the token is never printed");
+}
+
+#[test]
+fn databases_have_names_and_urls_that_are_never_printed() {
+    let config = read(
+        r#"
+[databases.reports]
+url = "postgres://covet:hunter2@db.example/reports"
+pool = { max_size = 4 }
+[databases.shop]
+url = { env = "KEY" }
+[plugins.blog]
+grants = { databases = ["reports"] }
+[plugins.mute]
+grants = { databases = [] }
+"#,
+    );
+    // KEY is no URL.
+    assert!(config.unwrap_err().to_string().contains("databases.shop.url: write"));
+    let config = read(
+        "[databases.reports]\nurl = \"postgres://covet:hunter2@db.example/reports\"\n[plugins.blog]\ngrants = { databases = [\"reports\"] }\n[plugins.mute]\ngrants = { databases = [] }",
+    )
+    .unwrap();
+    assert_eq!(config.databases.keys().collect::<Vec<_>>(), ["default", "reports"]);
+    assert!(matches!(&config.databases["reports"].location, Location::Postgres(url) if url.0.contains("db.example")));
+    assert_eq!(config.plugins["blog"].database.as_deref(), Some("reports"));
+    assert_eq!(config.plugins["mute"].database, None);
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
@@ -96,8 +127,20 @@ fn every_mistake_is_answered_with_line_key_and_way_out() {
             "covet.toml:2: the admin token must have at least 16 visible ASCII characters, this one has 3; make one with `openssl rand -hex 32`",
         ),
         (
-            "[databases.default]\nurl = \"postgres://db\"",
-            "covet.toml:2: databases.default.url: this version of Covet speaks SQLite only, not \"postgres\"; write \"sqlite://data/app.db\"",
+            "[databases.default]\nurl = \"oracle://db\"",
+            "covet.toml:2: databases.default.url: write \"sqlite://data/app.db\", \"postgres://user:password@host/database\" or \"mysql://user:password@host/database\"",
+        ),
+        (
+            "[databases.reports]\npool = { max_size = 2 }",
+            "covet.toml:1: databases.reports: it needs a url, as \"sqlite://data/reports.db\" or \"postgres://user@host/reports\"",
+        ),
+        (
+            "[plugins.a]\ngrants = { databases = [\"report\"] }\n[databases.reports]\nurl = \"sqlite://r.db\"",
+            "covet.toml:2: plugins.a.grants.databases: there is no database \"report\"; there is default, reports",
+        ),
+        (
+            "[plugins.a]\ngrants = { databases = [\"default\", \"reports\"] }\n[databases.reports]\nurl = \"sqlite://r.db\"",
+            "covet.toml:2: plugins.a.grants.databases: a plugin's models live in one database; name one",
         ),
         (
             "[plugins.Blog]\n",
