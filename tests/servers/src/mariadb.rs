@@ -37,6 +37,8 @@ impl Engine for MariaDbEngine {
         ]);
         install.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-log-file-size=16M"]);
         install.arg(format!("--datadir={}", dir.join("data").display())).current_dir(dir);
+        // Each server removes all temporary tables that it finds there when it starts, also those of others.
+        install.arg(format!("--tmpdir={}", dir.display()));
         process::run(&mut install).map(drop)
     }
 
@@ -45,6 +47,7 @@ impl Engine for MariaDbEngine {
         let mut set = |name: &str, value: &str| words.push(format!("--{name}={value}"));
         set("datadir", &dir.join("data").display().to_string());
         set("init-file", &dir.join("accounts.sql").display().to_string());
+        set("tmpdir", &dir.display().to_string());
         set("socket", &dir.join("socket").display().to_string());
         set("pid-file", &dir.join("mariadb.pid").display().to_string());
         set("bind-address", "127.0.0.1");

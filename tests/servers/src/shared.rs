@@ -1,9 +1,10 @@
 //! Finding the one server that all tests share, where nobody started it for them.
 //!
 //! Three files a kind of server, under the target directory: `start` (locked while one looks or starts), `users` (each user
-//! holds a shared lock while it lives), `where` (the URL). The other side of it is `supervise.sh`.
+//! holds a shared lock while it lives), `where` (the URL, and the server's directory). The other side of it is `supervise.sh`.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ pub(crate) fn join<E: Engine>() -> Result<(Url, File), Error> {
     // The supervisor is not waited for: it outlives this process, which is only the first user.
     let (url, _supervisor) = server::set_up::<E>(&files, &Options::fast())?;
     let mut file = open(&place)?;
-    std::io::Write::write_all(&mut file, url.to_string().as_bytes()).map_err(Error::during(place.display()))?;
+    file.set_len(0).map_err(Error::during(place.display()))?;
+    writeln!(file, "{url}\n{}", files.dir.display()).map_err(Error::during(place.display()))?;
     Ok((url, users))
 }
 
@@ -48,8 +50,17 @@ pub(crate) fn use_lock(path: &Path) -> Result<File, Error> {
 }
 
 fn found(place: &Path) -> Option<Url> {
-    let url = Url::parse(&std::fs::read_to_string(place).ok()?).ok()?;
-    // It may have crashed, or the machine was switched off.
+    let text = std::fs::read_to_string(place).ok()?;
+    let mut lines = text.lines();
+    let (url, dir) = (Url::parse(lines.next()?).ok()?, lines.next()?);
+    // It may have crashed, or the machine was switched off, and another service may have its port now.
+    let pid = std::fs::read_to_string(Path::new(dir).join("pid")).ok()?;
+    let command = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).ok()?;
+    let command = String::from_utf8_lossy(&command);
+    // Redis calls itself by its port.
+    if !command.contains(dir) && !command.contains(&url.port.to_string()) {
+        return None;
+    }
     TcpStream::connect_timeout(&url.address().ok()?, Duration::from_secs(5)).ok()?;
     Some(url)
 }
