@@ -74,6 +74,11 @@ pub enum Error {
         /// The field that was not fetched.
         field: String,
     },
+    /// The rows of a [`Related`](crate::Related) field were asked for, and were not fetched.
+    NotPrefetched {
+        /// Their model.
+        model: &'static str,
+    },
     /// What the request lacks or has wrong; made by the extractors.
     Rejected(Box<Rejection>),
     /// Anything else: logged, answered as 500.
@@ -162,6 +167,7 @@ impl Error {
             | Error::TransactionClosed
             | Error::BadQuery(_)
             | Error::Deferred { .. }
+            | Error::NotPrefetched { .. }
             | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -185,6 +191,7 @@ impl Error {
             Error::Unavailable(_) => "unavailable",
             Error::BadQuery(_) => "bad-query",
             Error::Deferred { .. } => "deferred",
+            Error::NotPrefetched { .. } => "not-prefetched",
             Error::Rejected(rejection) => &rejection.code,
             Error::Internal(_) => "internal",
         }
@@ -242,6 +249,9 @@ impl fmt::Display for Error {
             Error::BadQuery(why) => write!(f, "bad query: {why}"),
             Error::Deferred { model, field } => {
                 write!(f, "{model}.{field} was not fetched: name it in only(…), or load() the whole row")
+            }
+            Error::NotPrefetched { model } => {
+                write!(f, "related rows of {model} were not fetched: add prefetch_related(…) to the query")
             }
             Error::Rejected(rejection) => match &rejection.field {
                 Some(field) => write!(f, "{field}: {}", rejection.message),

@@ -68,7 +68,8 @@ pub use uuid::Uuid;
 
 pub use self::error::{Error, Rejection, Result};
 pub use self::http::Json;
-pub use self::model::{Binary, Email, ForeignKey, Id, Model, OneToOne, Slug, Url};
+pub use self::model::money;
+pub use self::model::{Binary, Email, ForeignKey, Id, ManyToMany, Model, OneToOne, Related, Slug, Url};
 pub use self::query::{Transaction, transaction};
 pub use self::time::{days, hours, millis, minutes, seconds};
 
@@ -79,7 +80,7 @@ pub mod __private {
     pub use serde;
 
     pub use crate::bindings::covet::orm::schema::Condition;
-    pub use crate::model::meta::{CheckMeta, FieldMeta, IndexColumn, IndexMeta, ModelMeta, OnDelete};
+    pub use crate::model::meta::{CheckMeta, FieldMeta, IndexColumn, IndexMeta, LinkMeta, ModelMeta, OnDelete};
     pub use crate::model::{AsJson, refused};
     pub use crate::query::condition;
     pub use crate::wire::DecodeError;

@@ -53,8 +53,19 @@ pub fn describe(name: &str, version: &str, routes: &[Route], models: &[&'static 
                 stream_body: route.stream_body,
             })
             .collect(),
-        models: models.iter().map(|model| model.to_wire()).collect(),
+        models: with_between(models).iter().map(|model| model.to_wire()).collect(),
     }
+}
+
+/// The models, and those of tables between that belong to them.
+fn with_between(models: &[&'static ModelMeta]) -> Vec<&'static ModelMeta> {
+    let mut all = models.to_vec();
+    for model in models.iter().flat_map(|model| model.between).map(|model| model()) {
+        if !all.iter().any(|known| std::ptr::eq(*known, model)) {
+            all.push(model);
+        }
+    }
+    all
 }
 
 /// For `plugin!`: the request as it came.

@@ -220,6 +220,75 @@ fn choices_factories_and_several_validators_hold_before_a_row_is_stored() {
     assert_eq!(refused(Offer { rank: -6, ..offer() }), "rank: must be at least -5");
 }
 
+#[derive(Model, Debug, Clone)]
+#[model(hooks, identity, default)]
+struct Span {
+    id: Id<Span>,
+    from: i32,
+    to: i32,
+    #[field(min = 0)]
+    price: i64,
+    paid: covet::money::Money<covet::money::Eur>,
+}
+
+impl Hooks for Span {
+    fn clean(&self) -> Result<()> {
+        match self.from <= self.to {
+            true => Ok(()),
+            false => Err(Error::invalid("to", "is before `from`")),
+        }
+    }
+}
+
+#[test]
+fn full_clean_asks_the_fields_and_then_the_model() {
+    let span = |from, to, price| Span { from, to, price, ..Span::default() };
+    assert!(span(1, 2, 0).full_clean().is_ok());
+    assert_eq!(span(2, 1, 0).full_clean().unwrap_err().to_string(), "to: is before `from`");
+    assert_eq!(span(2, 1, -1).full_clean().unwrap_err().to_string(), "price: must be at least 0");
+    assert!(span(2, 1, 0).check().is_ok(), "the fields alone");
+}
+
+#[test]
+fn a_hook_that_refuses_stops_before_the_host_is_asked() {
+    #[derive(Model, Clone)]
+    #[model(hooks, default)]
+    struct Locked {
+        id: Id<Locked>,
+    }
+    impl Hooks for Locked {
+        async fn pre_save(&mut self, new: bool) -> Result<()> {
+            Err(Error::invalid("id", format!("locked, new: {new}")))
+        }
+        async fn pre_delete(&self) -> Result<()> {
+            Err(Error::invalid("id", "locked"))
+        }
+    }
+    use covet::futures::executor::block_on;
+    // Outside of a host a query panics: none is asked.
+    let said = |result: Result<()>| result.unwrap_err().to_string();
+    assert_eq!(said(block_on(Locked::default().save())), "id: locked, new: true");
+    assert_eq!(said(block_on(Locked { id: Id::of(1) }.save())), "id: locked, new: false");
+    assert_eq!(
+        said(block_on(async { Locked::objects().create(Locked::default()).await.map(drop) })),
+        "id: locked, new: true"
+    );
+    assert_eq!(said(block_on(async { Locked { id: Id::of(1) }.delete().await.map(drop) })), "id: locked");
+}
+
+#[test]
+fn identity_is_that_of_the_key() {
+    let (one, same, other) = (Id::of(1), Id::of(1), Id::of(2));
+    let of = |id, from| Span { id, from, ..Span::default() };
+    assert_eq!(of(one, 1), of(same, 2));
+    assert_ne!(of(one, 1), of(other, 1));
+    assert_ne!(Span::default(), Span::default(), "neither is stored");
+    let unsaved = Span::default();
+    assert_eq!(unsaved, unsaved, "itself");
+    let set: std::collections::HashSet<Span> = [of(one, 1), of(same, 2), of(other, 3)].into_iter().collect();
+    assert_eq!(set.len(), 2);
+}
+
 #[test]
 fn json_leaves_out_what_is_private() {
     let json = covet::serde_json::to_value(BlogPost { secret: Some("s".into()), ..post() }).unwrap();

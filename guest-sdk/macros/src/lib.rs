@@ -31,6 +31,8 @@ use proc_macro::TokenStream;
 /// | `max_query_limit = 500` | most rows of one answer |
 /// | `default` | also implements `Default`, with the fields' own defaults where they have one |
 /// | `serialize = false` | leaves `Serialize` to you |
+/// | `hooks` | leaves the trait `Hooks` to you: `clean`, `pre_save`, `post_save`, `pre_delete`, `post_delete` |
+/// | `identity` | implements `PartialEq`, `Eq` and `Hash` by the key: two of one row are equal |
 ///
 /// On a field, `#[field(…)]`:
 ///
@@ -50,6 +52,9 @@ use proc_macro::TokenStream;
 /// | `validate = function` | `fn(&T) -> Result<(), impl Display>`, called before the row is stored |
 /// | `validators = [f, g]` | several of them |
 /// | `private` | never in JSON |
+/// | `related_name = "posts"` | of a relation: its name at the other end, `Author::posts()` and `author.posts()` |
+/// | `through = Model`, `through_fields(here, there)` | of a `ManyToMany`: a table between of your own |
+/// | `symmetrical` | of a `ManyToMany` to the model itself |
 ///
 /// Options have their names of Django too: `db_table`, `unique_together`, `db_column`, `db_index`, `min_value`, `max_value`,
 /// `max_digits`, `decimal_places`.

@@ -1,6 +1,7 @@
 //! `#[derive(Model)]`
 
 mod options;
+mod relations;
 mod rules;
 
 use proc_macro2::{Span, TokenStream};
@@ -11,6 +12,7 @@ use syn::{
 };
 
 use self::options::{DefaultValue, FieldOptions, Index, ModelOptions, OnDelete, field_options, model_options};
+use self::relations::Rows;
 use self::rules::field_check;
 
 use crate::snake_case;
@@ -55,9 +57,18 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
             Ok(Field { name, ty: field.ty.clone(), options: field_options(&field.attrs)? })
         })
         .collect::<syn::Result<_>>()?;
-    check_names(name, &options, &fields)?;
-    let key = primary_key(name, &fields)?;
-    Ok(write(&input, &options, &fields, key))
+    let mut columns = Vec::with_capacity(fields.len());
+    let mut rows = Vec::new();
+    for field in fields {
+        match relations::rows(field) {
+            Ok(field) => rows.push(field),
+            Err(column) => columns.push(column),
+        }
+    }
+    check_names(name, &options, &columns)?;
+    relations::check(name, &columns, &rows)?;
+    let key = primary_key(name, &columns)?;
+    Ok(write(&input, &options, &columns, &rows, key))
 }
 
 fn check_names(model: &Ident, options: &ModelOptions, fields: &[Field]) -> syn::Result<()> {
@@ -195,7 +206,7 @@ fn unraw(name: &Ident) -> String {
     text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }
 
-fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usize) -> TokenStream {
+fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], rows: &[Rows], key: usize) -> TokenStream {
     let model = &input.ident;
     let model_name = model.to_string();
     let table = options.table.as_ref().map_or_else(|| format!("{}s", snake_case(&model_name)), LitStr::value);
@@ -270,19 +281,68 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
         }
     });
 
+    let hooks = (!options.hooks).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl ::covet::model::Hooks for #model {}
+        }
+    });
+    let identity = options.identity.then(|| {
+        quote! {
+            /// The same row: by its key; a row that is not stored yet is only itself.
+            #[automatically_derived]
+            impl ::core::cmp::PartialEq for #model {
+                fn eq(&self, other: &Self) -> bool {
+                    ::core::ptr::eq(self, other)
+                        || (::covet::model::Key::is_set(&self.#key_name) && self.#key_name == other.#key_name)
+                }
+            }
+            #[automatically_derived]
+            impl ::core::cmp::Eq for #model {}
+            #[automatically_derived]
+            impl ::core::hash::Hash for #model {
+                fn hash<H: ::core::hash::Hasher>(&self, state: &mut H) {
+                    ::core::hash::Hash::hash(&self.#key_name, state);
+                }
+            }
+        }
+    });
+    let absent: Vec<&Ident> = rows.iter().map(|rows| &rows.field.name).collect();
+    let mut relations: Vec<TokenStream> =
+        fields.iter().filter_map(|field| relations::pointing(model, &input.vis, field)).collect();
+    let mut between = Vec::new();
+    for rows in rows {
+        relations.push(relations::keeps(model, rows));
+        if rows.joined {
+            let joined = relations::joined(model, &table, &input.vis, rows);
+            relations.push(joined.items);
+            between.extend(joined.between);
+        }
+    }
+    let between = (!between.is_empty()).then(|| quote!(.between(&[#(<#between as ::covet::Model>::meta),*])));
+
     let (to_json, serialize) = if options.serialize == Some(false) {
         (quote!(::covet::__private::serde::Serialize::serialize(self, serializer)), None)
     } else {
         let shown: Vec<&Field> = fields.iter().filter(|field| !field.options.private).collect();
         let count = shown.len();
+        let kept: Vec<&Ident> =
+            rows.iter().filter(|rows| !rows.field.options.private).map(|rows| &rows.field.name).collect();
+        let kept_texts = kept.iter().map(|name| unraw(name));
         let values = shown
             .iter()
             .map(|Field { name, ty, .. }| quote_spanned!(ty.span()=> &::covet::__private::AsJson::<#ty>(&self.#name)));
         let texts = shown.iter().map(|field| unraw(&field.name));
         let body = quote! {
             use ::covet::__private::serde::ser::SerializeStruct as _;
-            let mut fields = serializer.serialize_struct(#model_name, #count)?;
+            let count = #count #(+ usize::from(self.#kept.loaded().is_some()))*;
+            let mut fields = serializer.serialize_struct(#model_name, count)?;
             #(fields.serialize_field(#texts, #values)?;)*
+            #(
+                if self.#kept.loaded().is_some() {
+                    fields.serialize_field(#kept_texts, &self.#kept)?;
+                }
+            )*
             fields.end()
         };
         let implementation = quote! {
@@ -311,7 +371,7 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
         quote! {
             impl ::core::default::Default for #model {
                 fn default() -> Self {
-                    #model { #(#names: #values),* }
+                    #model { #(#names: #values,)* #(#absent: ::covet::model::Related::absent()),* }
                 }
             }
         }
@@ -339,6 +399,7 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
                     #key_index,
                 )
                 .checks(&[#(#table_checks),*])
+                #between
                 #unmanaged
                 #limited;
                 &META
@@ -355,7 +416,10 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
             fn decode(
                 d: &mut ::covet::__private::Decoder<'_>,
             ) -> ::core::result::Result<Self, ::covet::__private::DecodeError> {
-                ::core::result::Result::Ok(#model { #(#names: #decodes),* })
+                ::core::result::Result::Ok(#model {
+                    #(#names: #decodes,)*
+                    #(#absent: ::covet::model::Related::absent()),*
+                })
             }
 
             fn encode_field(&self, field: u8, out: &mut ::std::vec::Vec<u8>) {
@@ -400,5 +464,8 @@ fn write(input: &DeriveInput, options: &ModelOptions, fields: &[Field], key: usi
 
         #serialize
         #default
+        #hooks
+        #identity
+        #(#relations)*
     }
 }

@@ -1,7 +1,8 @@
 //! Models as static data: written by `#[derive(Model)]`, read by `describe` and by the query builder on a plan miss.
 //! Everything here is `const`: a program that runs no query pays nothing for its models.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::Field;
 use crate::bindings::covet::orm::{query, schema};
@@ -410,6 +411,8 @@ pub struct ModelMeta {
     pub managed: bool,
     /// Most rows of one answer; `None`: the host's own limit.
     pub max_query_limit: Option<u32>,
+    /// Models of tables between that belong to this one's relations; described with it.
+    pub between: &'static [Target],
     /// Index of the primary key among the fields.
     pub key: u8,
     /// The plan of `get(key)`, so that it needs no table look-up.
@@ -437,6 +440,7 @@ impl ModelMeta {
             ordering,
             managed: true,
             max_query_limit: None,
+            between: &[],
             key,
             by_key: PlanSlot::new(),
         }
@@ -446,6 +450,13 @@ impl ModelMeta {
     #[doc(hidden)]
     pub const fn checks(mut self, checks: &'static [CheckMeta]) -> Self {
         self.checks = checks;
+        self
+    }
+
+    /// Of `ManyToMany` fields without a `through` of their own.
+    #[doc(hidden)]
+    pub const fn between(mut self, between: &'static [Target]) -> Self {
+        self.between = between;
         self
     }
 
@@ -488,6 +499,65 @@ impl ModelMeta {
             managed: self.managed,
             max_rows: self.max_query_limit,
         }
+    }
+}
+
+/// A relation from one row to many: rows of `through` whose field `by` points to it, or what these point to in turn.
+#[derive(Debug)]
+pub struct LinkMeta {
+    /// The model whose field points back.
+    pub through: Target,
+    /// That field.
+    pub by: &'static str,
+    /// Its other relation, where `through` is a table between.
+    pub onward: Option<&'static str>,
+    /// The model whose rows they are.
+    pub target: Target,
+    number: AtomicU8,
+}
+
+static LINKS: Mutex<Vec<&'static LinkMeta>> = Mutex::new(Vec::new());
+
+impl LinkMeta {
+    /// Most relations to many that one instance uses; a path has a byte for them.
+    const MOST: usize = 250;
+
+    /// For `#[derive(Model)]`.
+    #[doc(hidden)]
+    pub const fn new(through: Target, by: &'static str, onward: Option<&'static str>, target: Target) -> Self {
+        LinkMeta { through, by, onward, target, number: AtomicU8::new(0) }
+    }
+
+    /// As the wall spells it: `["Post.author"]`, `["PostTag.post", "tag"]`.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let first = format!("{}.{}", (self.through)().name, self.by);
+        std::iter::once(first).chain(self.onward.map(String::from)).collect()
+    }
+
+    /// Its number in paths of this instance, given at its first use.
+    pub(crate) fn number(&'static self) -> u8 {
+        match self.number.load(Ordering::Relaxed) {
+            0 => self.enter(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn enter(&'static self) -> u8 {
+        let mut links = LINKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = links.iter().position(|link| std::ptr::eq(*link, self)).unwrap_or_else(|| {
+            assert!(links.len() < Self::MOST, "a plugin uses at most 250 relations to many");
+            links.push(self);
+            links.len() - 1
+        });
+        let number = at as u8 + 1;
+        self.number.store(number, Ordering::Relaxed);
+        number
+    }
+
+    pub(crate) fn numbered(number: u8) -> Option<&'static LinkMeta> {
+        let links = LINKS.lock().unwrap_or_else(PoisonError::into_inner);
+        links.get(usize::from(number).checked_sub(1)?).copied()
     }
 }
 

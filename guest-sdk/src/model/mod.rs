@@ -3,8 +3,11 @@
 mod array;
 pub(crate) mod field;
 mod foreign_key;
+mod hooks;
 mod id;
 pub mod meta;
+pub mod money;
+pub(crate) mod related;
 mod text;
 
 use std::fmt;
@@ -16,7 +19,9 @@ use serde::Serializer;
 pub use self::array::Element;
 pub use self::field::{AsJson, Field, HasDate, HasTime, Now, Numeric, Ordered, Scalar, Textual};
 pub use self::foreign_key::{ForeignKey, OneToOne, Relation};
+pub use self::hooks::Hooks;
 pub use self::id::Id;
+pub use self::related::{Keeps, Many, ManyToMany, Related};
 pub use self::text::{Binary, Email, InvalidText, Slug, Url};
 use crate::query::{self, Deleted, FieldList, QuerySet};
 use crate::wire::DecodeError;
@@ -78,7 +83,7 @@ impl Key for uuid::Uuid {}
     note = "write `#[derive(Model)]` above the struct"
 )]
 #[allow(async_fn_in_trait)] // A guest has one thread: nobody needs these futures to be Send.
-pub trait Model: Sized + 'static {
+pub trait Model: Hooks + Sized + 'static {
     /// The primary key's type.
     type Key: Key;
 
@@ -109,11 +114,20 @@ pub trait Model: Sized + 'static {
     #[doc(hidden)]
     fn touch(&mut self, new: bool);
 
-    /// Checks `min`, `max`, `min_length` and `validate` of every field. `create` and `save` call it.
+    /// Checks `min`, `max`, `min_length`, `choices` and `validate` of every field.
     ///
     /// # Errors
     /// [`Error::Invalid`] for the first field that breaks its rule.
     fn check(&self) -> Result<()>;
+
+    /// Checks the rules of every field, then those of [`Hooks::clean`]. `create` and `save` call it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for the first rule that is broken.
+    fn full_clean(&self) -> Result<()> {
+        self.check()?;
+        self.clean()
+    }
 
     /// All rows, to be narrowed down.
     fn objects() -> QuerySet<Self> {

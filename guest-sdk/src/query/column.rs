@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::expr::{Expr, Operand, Value};
 use super::shape::{Change, Lookup, Path, assigned, compare, compare_field, ordered};
+use crate::model::meta::LinkMeta;
 use crate::model::{Field, ForeignKey, HasDate, HasTime, Id, Model, Numeric, Ordered, Relation, Scalar, Textual};
 use crate::wire::{Array, put};
 
@@ -38,6 +39,11 @@ impl<M, T> Column<M, T> {
 
     pub(crate) const fn new(path: Path) -> Self {
         Column { path, of: PhantomData }
+    }
+
+    /// The same column, reached from a row that this relation leads from.
+    pub(crate) fn behind<O, N>(self, link: &'static LinkMeta) -> Column<O, N> {
+        Column::new(Path::many(link).then(self.path))
     }
 }
 

@@ -30,6 +30,14 @@ impl<M> Expr<M> {
         Expr { words: Words::new(), params: Array::new(), of: PhantomData }
     }
 
+    /// A column that equals what `value` writes.
+    pub(crate) fn exact<T>(column: Column<M, T>, value: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut expr = Expr::empty();
+        expr.words.push(compare(column.path, Lookup::Exact));
+        value(expr.params.item());
+        expr
+    }
+
     fn join(mut self, other: Self, node: u64) -> Self {
         self.words.extend_from_slice(&other.words);
         self.words.push(node);

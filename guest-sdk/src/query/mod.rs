@@ -4,7 +4,9 @@ mod column;
 mod condition;
 mod deleted;
 mod expr;
+mod managers;
 mod plan;
+mod prefetch;
 mod set;
 mod shape;
 #[cfg(test)]
@@ -18,6 +20,10 @@ pub use self::column::{Assignment, Column, Order, SetValue};
 pub use self::condition::condition;
 pub use self::deleted::Deleted;
 pub use self::expr::{Condition, Expr, Operand, Selector, Value};
+#[doc(hidden)]
+pub use self::managers::Between;
+pub use self::managers::{JoinedRows, PointingRows};
+pub use self::prefetch::{Prefetch, Prefetches};
 pub(crate) use self::set::by_key;
 pub use self::set::{OrderBy, QuerySet, Related};
 pub use self::transaction::{Savepoint, Transaction, transaction};

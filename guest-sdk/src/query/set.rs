@@ -11,9 +11,11 @@ use super::column::{Column, Order};
 use super::deleted::Deleted;
 use super::expr::{Condition, Selector};
 use super::plan::{run, run_by_key};
-use super::shape::{Path, Shape, Verb, Words, all_of, flag, negate, ordered};
+use super::prefetch::{self, Prefetch, Prefetches};
+use super::shape::{Level, Path, Shape, Verb, Words, all_of, flag, negate, ordered};
 use super::transaction::{Transaction, Tx};
 use super::values::{Columns, Only, Values};
+use crate::model::meta::LinkMeta;
 use crate::model::{Field, Model, Relation};
 use crate::wire::{Array, DecodeError, array};
 use crate::{Error, Result};
@@ -27,7 +29,8 @@ pub struct QuerySet<M> {
     pub(super) filter: Words,
     pub(super) params: Array,
     order: SmallVec<[u64; 2]>,
-    related: SmallVec<[u64; 2]>,
+    pub(super) related: SmallVec<[u64; 2]>,
+    pub(super) prefetch: Vec<Prefetch<M>>,
     flags: u8,
     limit: Option<u64>,
     offset: Option<u64>,
@@ -43,6 +46,7 @@ impl<M> Clone for QuerySet<M> {
             params: self.params.clone(),
             order: self.order.clone(),
             related: self.related.clone(),
+            prefetch: self.prefetch.clone(),
             flags: self.flags,
             limit: self.limit,
             offset: self.offset,
@@ -69,6 +73,7 @@ impl<M: Model> QuerySet<M> {
             params: Array::new(),
             order: SmallVec::new(),
             related: SmallVec::new(),
+            prefetch: Vec::new(),
             flags: 0,
             limit: None,
             offset: None,
@@ -141,6 +146,42 @@ impl<M: Model> QuerySet<M> {
         self
     }
 
+    /// Fetches rows that belong to those of this query in the same crossing, with one database query more for each level:
+    /// `Author::posts()`, `Author::posts().with(query)`, or a tuple of these. They lie in the fields of that name,
+    /// [`Related`](crate::model::Related).
+    pub fn prefetch_related(mut self, relations: impl Prefetches<M>) -> Self {
+        relations.each(&mut |prefetch| self.prefetch.push(prefetch));
+        self
+    }
+
+    /// What keeps this query from being a level of another one.
+    pub(super) fn refused_below(&self) -> Option<&'static str> {
+        if self.offset.is_some() {
+            Some("an offset is none for each row: filter, or order and limit")
+        } else if self.flags & flag::DISTINCT != 0 {
+            Some("each row is fetched once anyway: drop distinct")
+        } else {
+            None
+        }
+    }
+
+    /// This query as a level of another one, with its parameters.
+    pub(super) fn into_level(mut self, link: &'static LinkMeta) -> (Level, Array) {
+        if let Some(limit) = self.limit {
+            self.params.int(limit);
+        }
+        let level = Level {
+            parent: None,
+            link,
+            filter: self.filter,
+            order: self.order,
+            related: self.related,
+            reverse: self.flags & flag::REVERSE != 0,
+            limited: self.limit.is_some(),
+        };
+        (level, self.params)
+    }
+
     /// Runs the query inside this transaction.
     pub fn using(mut self, tx: &Transaction) -> Self {
         self.tx = Some(tx.inner());
@@ -190,7 +231,15 @@ impl<M: Model> QuerySet<M> {
             flags |= flag::OFFSET;
             self.params.int(offset);
         }
-        let shape = Shape::new(M::meta(), Verb::Select, flags, &self.filter, &self.order, &self.related, fields);
+        let mut shape = Shape::new(M::meta(), Verb::Select, flags, &self.filter, &self.order, &self.related, fields);
+        if !self.prefetch.is_empty() {
+            if !fields.is_empty() {
+                return Err(Error::BadQuery(
+                    "values and only fetch no rows that others belong to: drop prefetch_related".into(),
+                ));
+            }
+            shape = shape.with_levels(prefetch::levels(&self.prefetch, &mut self.params)?);
+        }
         match self.cache {
             Some(cache) if self.tx.is_none() => cached(*cache, shape, self.params).await,
             _ => run(shape, self.params, self.tx.as_ref()).await,
@@ -204,8 +253,9 @@ impl<M: Model> QuerySet<M> {
     pub async fn all(mut self) -> Result<Vec<M>> {
         let related = std::mem::take(&mut self.related);
         self.related = related.clone();
+        let prefetch = self.prefetch.clone();
         let bytes = self.select(&[]).await?;
-        rows(&bytes, |d| row(d, &related))
+        rows(&bytes, |d| row(d, &related, &prefetch))
     }
 
     /// The first row, or none.
@@ -285,7 +335,7 @@ pub(crate) async fn by_key<M: Model>(key: &M::Key, tx: Option<&Tx>) -> Result<M>
     let mut d = Decoder::new(&bytes);
     match array(&mut d)? {
         0 => Err(Error::NotFound(M::meta().name.into())),
-        _ => Ok(row(&mut d, &[])?),
+        _ => Ok(row(&mut d, &[], &[])?),
     }
 }
 
@@ -309,13 +359,16 @@ pub(super) fn rows<T>(bytes: &[u8], mut row: impl FnMut(&mut Decoder<'_>) -> Res
     Ok(rows)
 }
 
-/// The model's own fields, then the related rows in the order they were asked for.
-pub(super) fn row<M: Model>(d: &mut Decoder<'_>, related: &[u64]) -> Result<M, DecodeError> {
+/// The model's own fields, then the related rows in the order they were asked for, then those that belong to it.
+pub(super) fn row<M: Model>(d: &mut Decoder<'_>, related: &[u64], prefetch: &[Prefetch<M>]) -> Result<M, DecodeError> {
     array(d)?;
     let mut row = M::decode(d)?;
     for path in related {
         let steps = Path::of_word(*path).steps();
         row.attach(steps[0], &steps[1..], d)?;
+    }
+    for prefetch in prefetch {
+        prefetch.attach(&mut row, d)?;
     }
     Ok(row)
 }

@@ -2,7 +2,7 @@
 //! WIT record is made of it only when this instance has not seen the shape before.
 //!
 //! A word is 64 bits. Bytes 0 to 5 hold a path: indexes of fields plus one, from the root model through relations to
-//! the field, 0 behind the last. Byte 6 holds a look-up, a direction or a change. Byte 7 is the tag. So a path follows
+//! the field, 0 behind the last. A relation to many takes two: [`LINK`], and its number in this instance. Byte 6 holds a look-up, a direction or a change. Byte 7 is the tag. So a path follows
 //! at most [`MAX_DEPTH`] relations, and a model has at most 250 fields.
 
 use std::hash::Hasher;
@@ -10,7 +10,7 @@ use std::hash::Hasher;
 use smallvec::SmallVec;
 
 use crate::bindings::covet::orm::query as wit;
-use crate::model::meta::ModelMeta;
+use crate::model::meta::{LinkMeta, ModelMeta};
 
 /// Relations that one path may follow before it names its field.
 pub(crate) const MAX_DEPTH: usize = 5;
@@ -18,6 +18,16 @@ pub(crate) const MAX_DEPTH: usize = 5;
 const PATH: u64 = 0x0000_ffff_ffff_ffff;
 const TAG: u32 = 56;
 const ARGUMENT: u32 = 48;
+
+/// Announces the number of a relation to many; no field has it.
+const LINK: u8 = u8::MAX;
+
+/// One step of a path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hop {
+    Field(u8),
+    Many(&'static LinkMeta),
+}
 
 /// A field, reached from the root model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +38,27 @@ impl Path {
         Path(index as u64 + 1)
     }
 
-    /// Field indexes from the root.
+    /// A relation to many.
+    pub(crate) fn many(link: &'static LinkMeta) -> Self {
+        Path(u64::from(LINK) | u64::from(link.number()) << 8)
+    }
+
+    /// From the root to the field.
+    pub(crate) fn hops(self) -> SmallVec<[Hop; 6]> {
+        let bytes = self.0.to_le_bytes();
+        let mut bytes = bytes.iter().take(6).copied().take_while(|byte| *byte != 0);
+        let mut hops = SmallVec::new();
+        while let Some(byte) = bytes.next() {
+            let hop = match byte {
+                LINK => bytes.next().and_then(LinkMeta::numbered).map(Hop::Many),
+                index => Some(Hop::Field(index - 1)),
+            };
+            hops.extend(hop);
+        }
+        hops
+    }
+
+    /// Field indexes from the root, of a path that leads to one row each.
     pub(crate) fn steps(self) -> SmallVec<[u8; 6]> {
         let bytes = self.0.to_le_bytes();
         bytes.iter().take(6).take_while(|b| **b != 0).map(|b| b - 1).collect()
@@ -46,9 +76,11 @@ impl Path {
 
     /// `author.country` for `author.country.name`; none for a field of the root.
     pub(crate) fn parent(self) -> Option<Path> {
-        match self.len() {
-            1 => None,
-            len => Some(Path(self.0 & !(0xff << (8 * (len - 1))))),
+        let len = self.len();
+        let is_link = len >= 2 && (self.0 >> (8 * (len - 2))) as u8 == LINK;
+        match len - if is_link { 2 } else { 1 } {
+            0 => None,
+            left => Some(Path(self.0 & ((1 << (8 * left)) - 1))),
         }
     }
 
@@ -61,13 +93,21 @@ impl Path {
     }
 
     fn names(self, mut meta: &'static ModelMeta) -> Vec<String> {
-        let steps = self.steps();
-        let mut names = Vec::with_capacity(steps.len());
-        for (i, step) in steps.iter().enumerate() {
-            let field = &meta.fields[usize::from(*step)];
-            names.push(field.name.to_owned());
-            if let (true, Some(target)) = (i + 1 < steps.len(), field.target) {
-                meta = target();
+        let hops = self.hops();
+        let mut names = Vec::with_capacity(hops.len());
+        for (i, hop) in hops.iter().enumerate() {
+            match hop {
+                Hop::Field(index) => {
+                    let field = &meta.fields[usize::from(*index)];
+                    names.push(field.name.to_owned());
+                    if let (true, Some(target)) = (i + 1 < hops.len(), field.target) {
+                        meta = target();
+                    }
+                }
+                Hop::Many(link) => {
+                    names.extend(link.steps());
+                    meta = (link.target)();
+                }
             }
         }
         names
@@ -79,14 +119,22 @@ impl Path {
     }
 
     pub(crate) fn meta(self, mut meta: &'static ModelMeta) -> &'static crate::model::meta::FieldMeta {
-        let steps = self.steps();
-        let last = steps.len() - 1;
-        for step in &steps[..last] {
-            if let Some(target) = meta.fields[usize::from(*step)].target {
-                meta = target();
+        let mut field = meta.key_field();
+        for hop in self.hops() {
+            match hop {
+                Hop::Field(index) => {
+                    field = &meta.fields[usize::from(index)];
+                    if let Some(target) = field.target {
+                        meta = target();
+                    }
+                }
+                Hop::Many(link) => {
+                    meta = (link.target)();
+                    field = meta.key_field();
+                }
             }
         }
-        &meta.fields[usize::from(steps[last])]
+        field
     }
 
     fn to_wire(self, meta: &'static ModelMeta) -> wit::FieldPath {
@@ -223,12 +271,64 @@ pub(crate) mod flag {
     pub(crate) const IGNORE_CONFLICTS: u8 = 32;
 }
 
+/// A level of prefetched rows, without its values.
+#[derive(Clone, Debug)]
+pub(crate) struct Level {
+    pub parent: Option<u32>,
+    pub link: &'static LinkMeta,
+    pub filter: Words,
+    pub order: SmallVec<[u64; 2]>,
+    pub related: SmallVec<[u64; 2]>,
+    pub reverse: bool,
+    pub limited: bool,
+}
+
+impl Level {
+    fn words(&self, words: &mut SmallVec<[u64; 16]>) {
+        let flags = u64::from(self.reverse) | u64::from(self.limited) << 1;
+        let parent = self.parent.map_or(0, |parent| u64::from(parent) + 1);
+        words.extend([
+            std::ptr::from_ref(self.link) as usize as u64,
+            flags
+                | parent << 8
+                | (self.filter.len() as u64) << 16
+                | (self.order.len() as u64) << 32
+                | (self.related.len() as u64) << 40,
+        ]);
+        words.extend_from_slice(&self.filter);
+        words.extend_from_slice(&self.order);
+        words.extend_from_slice(&self.related);
+    }
+
+    fn to_wire(&self) -> wit::Prefetch {
+        let meta = (self.link.target)();
+        let (filter, params) = filter_to_wire(meta, &self.filter);
+        wit::Prefetch {
+            parent: self.parent,
+            relation: self.link.steps(),
+            filter,
+            order: orders_to_wire(meta, &self.order),
+            reverse: self.reverse,
+            limit: self.limited.then_some(params),
+            related: self.related.iter().map(|word| Path::of_word(*word).names(meta)).collect(),
+        }
+    }
+}
+
+fn orders_to_wire(meta: &'static ModelMeta, words: &[u64]) -> Vec<wit::Order> {
+    words
+        .iter()
+        .map(|word| wit::Order { by: Path::of_word(*word).to_wire(meta), descending: word >> ARGUMENT & 1 == 1 })
+        .collect()
+}
+
 /// A whole shape: `[model's address, verb | flags | lengths of the parts, filter…, order…, related…, fields…]`.
-/// `order` holds the assignments of an update, `fields` the fields of an insert.
+/// `order` holds the assignments of an update, `fields` the fields of an insert. Levels of prefetched rows follow.
 #[derive(Debug)]
 pub(crate) struct Shape {
     meta: &'static ModelMeta,
     words: SmallVec<[u64; 16]>,
+    levels: Vec<Level>,
 }
 
 impl Shape {
@@ -256,7 +356,13 @@ impl Shape {
         words.extend_from_slice(order);
         words.extend_from_slice(related);
         words.extend_from_slice(fields);
-        Shape { meta, words }
+        Shape { meta, words, levels: Vec::new() }
+    }
+
+    pub(crate) fn with_levels(mut self, levels: Vec<Level>) -> Self {
+        levels.iter().for_each(|level| level.words(&mut self.words));
+        self.levels = levels;
+        self
     }
 
     #[inline]
@@ -283,6 +389,9 @@ impl Shape {
             if let Some(target) = Path::of_word(*path).meta(self.meta).target {
                 let _ = write!(text, "{:?}", target().to_wire());
             }
+        }
+        for level in &self.levels {
+            let _ = write!(text, "{:?}", (level.link.target)().to_wire());
         }
         text.0.finish()
     }
@@ -312,20 +421,14 @@ impl Shape {
         let operation = match head as u8 {
             v if v == Verb::Select as u8 => wit::Operation::Select(wit::Select {
                 filter: nodes,
-                order: order
-                    .iter()
-                    .map(|word| wit::Order {
-                        by: Path::of_word(*word).to_wire(meta),
-                        descending: word >> ARGUMENT & 1 == 1,
-                    })
-                    .collect(),
+                order: orders_to_wire(meta, order),
                 reverse: flags & flag::REVERSE != 0,
                 limit: (flags & flag::LIMIT != 0).then(&mut param),
                 offset: (flags & flag::OFFSET != 0).then(&mut param),
                 related: related.iter().map(|word| Path::of_word(*word).names(meta)).collect(),
                 fields: fields.iter().map(|word| Path::of_word(*word).to_wire(meta)).collect(),
                 distinct: flags & flag::DISTINCT != 0,
-                prefetch: Vec::new(),
+                prefetch: self.levels.iter().map(Level::to_wire).collect(),
             }),
             v if v == Verb::Count as u8 => wit::Operation::Count(nodes),
             v if v == Verb::Exists as u8 => wit::Operation::Exists(nodes),

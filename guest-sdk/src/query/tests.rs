@@ -208,7 +208,7 @@ fn related_rows_land_where_they_belong() {
     let _ = e.null();
     let author = Path::field(2);
     let related = [author.word(), author.then(Path::field(2)).word(), Path::field(3).word()];
-    let posts: Vec<Post> = rows(&bytes, |d| row(d, &related)).unwrap();
+    let posts: Vec<Post> = rows(&bytes, |d| row(d, &related, &[])).unwrap();
     let post = &posts[0];
     assert_eq!(post.author.get().unwrap().name, "Ada");
     let country = post.author.get().unwrap().country.as_ref().unwrap();
@@ -234,7 +234,7 @@ fn rows_that_are_cut_off_or_foreign_are_errors_and_not_panics() {
         &[0xa0],
         &[0x9f, 0xff],
     ] {
-        assert!(rows::<Post>(bytes, |d| row(d, &[])).is_err(), "{bytes:x?}");
+        assert!(rows::<Post>(bytes, |d| row(d, &[], &[])).is_err(), "{bytes:x?}");
     }
 }
 
@@ -278,4 +278,108 @@ fn a_fingerprint_tells_shapes_and_models_apart_and_nothing_else() {
     assert_ne!(shape(1, &[author]), shape(1, &[]));
     let other = Shape::new(Author::meta(), Verb::Select, 0, &Author::id().eq(1).words, &[], &[], &[]);
     assert_ne!(shape(1, &[]), other.fingerprint());
+}
+
+mod many {
+    use super::*;
+    use crate::model::Related;
+
+    #[derive(Model, Debug, Clone, PartialEq)]
+    #[model(default)]
+    struct Writer {
+        id: Id<Writer>,
+        name: String,
+        texts: Related<Script>,
+    }
+
+    #[derive(Model, Debug, Clone, PartialEq)]
+    #[model(default)]
+    struct Script {
+        id: Id<Script>,
+        title: String,
+        #[field(related_name = "texts")]
+        writer: ForeignKey<Writer>,
+        words: ManyToMany<Word>,
+    }
+
+    #[derive(Model, Debug, Clone, PartialEq)]
+    #[model(default)]
+    struct Word {
+        id: Id<Word>,
+        text: String,
+    }
+
+    fn nodes(expr: &Expr<Writer>) -> Vec<String> {
+        let shape = Shape::new(Writer::meta(), Verb::Count, 0, &expr.words, &[], &[], &[]);
+        let wit::Operation::Count(nodes) = shape.to_wire().operation else { panic!("a count") };
+        nodes.iter().map(node).collect()
+    }
+
+    #[test]
+    fn a_relation_to_many_is_spelled_by_the_field_that_points_back() {
+        let titled = Writer::texts().to(Script::title()).contains("x");
+        assert_eq!(nodes(&titled), ["Script.writer.title contains $0"]);
+        assert_eq!(nodes(&Writer::texts().is_empty()), ["Script.writer.id isnull $0"]);
+        let shape =
+            Shape::new(Script::meta(), Verb::Count, 0, &Script::words().to(Word::text()).eq("x").words, &[], &[], &[]);
+        let wit::Operation::Count(nodes) = shape.to_wire().operation else { panic!("a count") };
+        assert_eq!(node(&nodes[0]), "ScriptWordsLink.script.word.text exact $0");
+        let column = Writer::texts().to(Script::words().to(Word::text()));
+        assert_eq!(column.path.describe(Writer::meta()), "Script.writer.ScriptWordsLink.script.word.text");
+        assert_eq!(column.path.parent().and_then(Path::parent).map(|path| path.hops().len()), Some(1));
+        assert_eq!(column.path.meta(Writer::meta()).name, "text");
+    }
+
+    #[test]
+    fn levels_go_to_the_host_with_their_own_parameters() {
+        let words = Word::objects().filter(Word::text().startswith("a")).order_by(Word::text().desc());
+        let texts = Script::objects()
+            .filter(Script::title().ne("x"))
+            .limit(3)
+            .select_related(Script::writer())
+            .prefetch_related(Script::words().with(words));
+        let query = Writer::objects().filter(Writer::name().eq("Ada")).prefetch_related(Writer::texts().with(texts));
+        let mut params = query.params.clone();
+        let levels = super::super::prefetch::levels(&query.prefetch, &mut params).unwrap();
+        assert_eq!(super::params(params), r#"["Ada", ["x", 3], ["a"]]"#);
+        let shape = Shape::new(Writer::meta(), Verb::Select, 0, &query.filter, &[], &[], &[]).with_levels(levels);
+        let wit::Operation::Select(select) = shape.to_wire().operation else { panic!("a select") };
+        let [first, second] = &select.prefetch[..] else { panic!("two levels") };
+        assert_eq!((first.parent, &first.relation[..]), (None, &["Script.writer".to_owned()][..]));
+        assert_eq!((first.limit, &first.related), (Some(1), &vec![vec!["writer".to_owned()]]));
+        assert_eq!(second.parent, Some(0));
+        assert_eq!(second.relation, ["ScriptWordsLink.script", "word"]);
+        assert!(second.order[0].descending && second.limit.is_none());
+        let other = Writer::objects().filter(Writer::name().eq("Ada"));
+        let plain = Shape::new(Writer::meta(), Verb::Select, 0, &other.filter, &[], &[], &[]);
+        assert_ne!(shape.words(), plain.words(), "another shape has another plan");
+    }
+
+    #[test]
+    fn what_cannot_be_a_level_is_refused_before_the_host_is_asked() {
+        for rows in [Script::objects().offset(1), Script::objects().distinct()] {
+            let query = Writer::objects().prefetch_related(Writer::texts().with(rows));
+            let fault = super::super::prefetch::levels(&query.prefetch, &mut Array::new()).unwrap_err();
+            assert!(fault.to_string().contains("prefetch_related:"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_graph_finds_its_places() {
+        let query = Writer::objects()
+            .prefetch_related(Writer::texts().with(Script::objects().prefetch_related(Script::words())));
+        // [[1, "Ada", [[7, "On looms", 1, [[9, "card"]]]]], [2, "Eve", []]]
+        let answer = b"\x82\x83\x01\x63Ada\x81\x84\x07\x68On looms\x01\x81\x82\x09\x64card\x83\x02\x63Eve\x80";
+        let writers: Vec<Writer> = rows(answer, |d| row(d, &[], &query.prefetch)).unwrap();
+        let texts = writers[0].texts.rows().unwrap();
+        assert_eq!((texts[0].title.as_str(), texts[0].writer.id()), ("On looms", Id::of(1)));
+        assert_eq!(texts[0].words.rows().unwrap()[0].text, "card");
+        assert_eq!(writers[1].texts.rows().unwrap(), []);
+        let json = serde_json::to_string(&writers).unwrap();
+        assert!(
+            json.contains(r#""texts":[{"id":7,"title":"On looms","writer":1,"words":[{"id":9,"text":"card"}]}]"#),
+            "{json}"
+        );
+        assert!(rows::<Writer>(b"\x81\x82\x01\x63Ada", |d| row(d, &[], &query.prefetch)).is_err(), "a graph cut short");
+    }
 }

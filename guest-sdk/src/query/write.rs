@@ -35,7 +35,7 @@ fn wants_number<M: Model>(row: &M) -> bool {
 
 fn prepare<M: Model>(row: &mut M, new: bool) -> Result<()> {
     row.touch(new);
-    row.check()
+    row.full_clean()
 }
 
 /// The values of a row, in the order of its fields.
@@ -47,6 +47,13 @@ fn encode_row<M: Model>(row: &M, fields: &[u64], mut item: impl FnMut(u8)) {
 }
 
 async fn insert<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
+    row.pre_save(true).await?;
+    store(row, tx).await?;
+    row.post_save(true).await
+}
+
+/// Stores a new row.
+async fn store<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
     prepare(row, true)?;
     let numbered = wants_number(row);
     let fields = stored_fields::<M>(!numbered);
@@ -77,17 +84,21 @@ pub(crate) async fn save<M: Model>(row: &mut M, tx: Option<&Tx>) -> Result<()> {
     if wants_number(row) {
         return insert(row, tx).await;
     }
+    row.pre_save(false).await?;
     prepare(row, false)?;
     let fields = stored_fields::<M>(false);
     let matched = if fields.is_empty() { 0 } else { update_fields(row, &fields, tx).await? };
-    match matched {
-        0 if M::meta().key_field().auto => Err(Error::NotFound(M::meta().name.into())),
-        0 => insert(row, tx).await,
-        _ => Ok(()),
+    if matched == 0 {
+        if M::meta().key_field().auto {
+            return Err(Error::NotFound(M::meta().name.into()));
+        }
+        store(row, tx).await?;
     }
+    row.post_save(matched == 0).await
 }
 
 pub(crate) async fn save_fields<M: Model>(row: &mut M, list: impl FieldList<M>, tx: Option<&Tx>) -> Result<()> {
+    row.pre_save(false).await?;
     prepare(row, false)?;
     let meta = M::meta();
     let mut fields = Words::new();
@@ -104,14 +115,17 @@ pub(crate) async fn save_fields<M: Model>(row: &mut M, list: impl FieldList<M>, 
     }
     match update_fields(row, &fields, tx).await? {
         0 => Err(Error::NotFound(meta.name.into())),
-        _ => Ok(()),
+        _ => row.post_save(false).await,
     }
 }
 
 pub(crate) async fn delete<M: Model>(row: &M, tx: Option<&Tx>) -> Result<Deleted> {
+    row.pre_delete().await?;
     let filter = key_is::<M>(row.key());
     let shape = Shape::new(M::meta(), Verb::Delete, 0, &filter.words, &[], &[], &[]);
-    Deleted::read(&run(shape, filter.params, tx).await?)
+    let deleted = Deleted::read(&run(shape, filter.params, tx).await?)?;
+    row.post_delete().await?;
+    Ok(deleted)
 }
 
 /// For `#[field(default = …)]`: a constant as one CBOR item.
@@ -209,6 +223,7 @@ impl<M: Model> QuerySet<M> {
     /// # Errors
     /// As [`create`](QuerySet::create); [`Error::BadQuery`] when the condition matches more than one row.
     pub async fn get_or_create(self, condition: impl Condition<M>, mut new: M) -> Result<(M, bool)> {
+        new.pre_save(true).await?;
         prepare(&mut new, true)?;
         let QuerySet { filter, mut params, tx, .. } = self.filter(condition);
         let fields = stored_fields::<M>(!wants_number(&new));
@@ -218,7 +233,11 @@ impl<M: Model> QuerySet<M> {
         let mut d = Decoder::new(&bytes);
         array(&mut d)?;
         let created = d.bool()?;
-        Ok((row(&mut d, &[])?, created))
+        let mut row: M = row(&mut d, &[], &[])?;
+        if created {
+            row.post_save(true).await?;
+        }
+        Ok((row, created))
     }
 
     /// Changes all rows in one statement: `update(Post::views().add(1))`, or several changes as a tuple or an array.

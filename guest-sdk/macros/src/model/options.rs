@@ -20,6 +20,8 @@ pub(super) struct ModelOptions {
     pub serialize: Option<bool>,
     pub managed: Option<bool>,
     pub max_query_limit: Option<LitInt>,
+    pub hooks: bool,
+    pub identity: bool,
 }
 
 /// `index(a, -b, name = "…", folded, where = condition)`
@@ -70,11 +72,15 @@ pub(super) struct FieldOptions {
     pub choices: Vec<Expr>,
     pub validators: Vec<Path>,
     pub private: bool,
+    pub related_name: Option<Ident>,
+    pub through: Option<Path>,
+    pub through_fields: Option<(Ident, Ident)>,
+    pub symmetrical: bool,
 }
 
 const MODEL_OPTIONS: &str =
-    "table, ordering, index(…), unique(…), check(…), managed, max_query_limit, default, serialize";
-const FIELD_OPTIONS: &str = "max_length, min_length, unique, index, primary_key, default, default_factory, auto_now, auto_now_add, column, digits, scale, on_delete, min, max, choices, validate, validators, private";
+    "table, ordering, index(…), unique(…), check(…), managed, max_query_limit, default, serialize, hooks, identity";
+const FIELD_OPTIONS: &str = "max_length, min_length, unique, index, primary_key, default, default_factory, auto_now, auto_now_add, column, digits, scale, on_delete, min, max, choices, validate, validators, private, related_name, through, through_fields(here, there), symmetrical";
 
 pub(super) fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOptions> {
     let mut options = ModelOptions::default();
@@ -89,6 +95,8 @@ pub(super) fn model_options(attributes: &[Attribute]) -> syn::Result<ModelOption
                 "managed" => options.managed = Some(meta.value()?.parse::<LitBool>()?.value),
                 "max_query_limit" => options.max_query_limit = Some(meta.value()?.parse()?),
                 "default" => options.default = true,
+                "hooks" => options.hooks = true,
+                "identity" => options.identity = true,
                 "serialize" => options.serialize = Some(meta.value()?.parse::<LitBool>()?.value),
                 other => {
                     return Err(meta.error(format!("`{other}` is no option of a model: known are {MODEL_OPTIONS}")));
@@ -222,6 +230,24 @@ pub(super) fn field_options(attributes: &[Attribute]) -> syn::Result<FieldOption
                 "validate" => options.validators.push(meta.value()?.parse()?),
                 "validators" => options.validators.extend(list::<Path>(&meta)?),
                 "private" => options.private = true,
+                "related_name" => {
+                    let name: LitStr = meta.value()?.parse()?;
+                    options.related_name = Some(name.parse::<Ident>().map_err(|_| {
+                        Error::new(name.span(), "a related_name is the name of a function: related_name = \"posts\"")
+                    })?);
+                }
+                "through" => options.through = Some(meta.value()?.parse()?),
+                "through_fields" => {
+                    let content;
+                    parenthesized!(content in meta.input);
+                    let names: Vec<Ident> =
+                        Punctuated::<Ident, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+                    let [here, there] = &names[..] else {
+                        return Err(meta.error("name two fields: through_fields(post, tag)"));
+                    };
+                    options.through_fields = Some((here.clone(), there.clone()));
+                }
+                "symmetrical" => options.symmetrical = true,
                 "null" | "nullable" => {
                     return Err(meta.error("a field that may be null is an `Option<…>`: write it as the field's type"));
                 }
