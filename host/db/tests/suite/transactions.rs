@@ -149,7 +149,8 @@ async fn a_call_that_was_left_harms_nothing(backend: &Backend) {
     transaction.run(backend.post("a")).await.unwrap();
     for _ in 0..20 {
         let mut left = Box::pin(transaction.run(backend.count("SELECT count(*) FROM posts")));
-        assert!(futures::poll!(left.as_mut()).is_pending());
+        // Begun, and left wherever it is by then.
+        let _begun = futures::poll!(left.as_mut());
     }
     transaction.run(backend.post("b")).await.unwrap();
     transaction.commit().await.unwrap();
