@@ -412,3 +412,21 @@ async fn a_reader_that_leaves_stops_nobody_else() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[test]
+fn a_runtime_that_ends_takes_no_later_reader_along() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let (test, _server) = first.block_on(shared());
+    let db = Postgres::open(&test.url(), options(2)).unwrap();
+    let read = number("SELECT 3");
+    assert_eq!(minicbor::decode::<i64>(&first.block_on(db.run(read.clone(), soon())).unwrap()).unwrap(), 3);
+    // Asked, but its runtime ends before the tick.
+    first.block_on(async {
+        let mut asked = Box::pin(db.run(read.clone(), soon()));
+        assert!(futures::poll!(asked.as_mut()).is_pending());
+    });
+    drop(first);
+    let second = runtime().block_on(db.run(read, after(5000))).unwrap();
+    assert_eq!(minicbor::decode::<i64>(&second).unwrap(), 3);
+}

@@ -107,9 +107,9 @@ impl Coalescer {
             }
         };
         if let Some(place) = place {
-            let (coalescer, pool) = (Arc::clone(self), pool.clone());
+            let (opened, pool) = (Opened { coalescer: Arc::clone(self), place: Some(place) }, pool.clone());
             // A task of its own: the first caller may leave, the others stay.
-            tokio::spawn(async move { coalescer.send(&pool, place).await });
+            tokio::spawn(opened.send(pool));
         }
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(Answer::Done(result))) => Ok(result),
@@ -141,17 +141,23 @@ impl Coalescer {
         // Not 0, which is the batch's.
         Some(((statement.id(), hasher.finish() | 1), Value::Null, max_rows))
     }
+}
 
-    async fn send(&self, pool: &Pool<PostgresDriver>, place: (u64, u64)) {
+/// A gathering that will be sent. Where its task ends before that, with its runtime, it closes: nobody else may join it.
+struct Opened {
+    coalescer: Arc<Coalescer>,
+    place: Option<(u64, u64)>,
+}
+
+impl Opened {
+    async fn send(mut self, pool: Pool<PostgresDriver>) {
         // The tick: what is ready to run runs first, and may join.
         tokio::task::yield_now().await;
-        let asked =
-            self.open.lock().get(&place).map(|gathering| (gathering.deadline(), Arc::clone(gathering.work.sql())));
-        let Some((Some(deadline), sql)) = asked else { return };
+        let Some((Some(deadline), sql)) = self.asked() else { return };
         // Waiting for a connection is time in which others may still join.
         let acquired = pool.acquire(deadline, &sql).await;
-        let Some(gathering) = self.open.lock().remove(&place) else { return };
-        self.queries.fetch_add(1, Ordering::Relaxed);
+        let Some(gathering) = self.close() else { return };
+        self.coalescer.queries.fetch_add(1, Ordering::Relaxed);
         match acquired {
             Ok(mut connection) => {
                 let answers = gathering.run(&mut connection).await;
@@ -163,6 +169,24 @@ impl Coalescer {
             }
             Err(error) => gathering.fail(&error),
         }
+    }
+
+    /// Until when somebody waits, and for what.
+    fn asked(&self) -> Option<(Option<Instant>, Arc<str>)> {
+        let open = self.coalescer.open.lock();
+        open.get(&self.place?).map(|gathering| (gathering.deadline(), Arc::clone(gathering.work.sql())))
+    }
+
+    /// From now on nobody joins.
+    fn close(&mut self) -> Option<Gathering> {
+        self.coalescer.open.lock().remove(&self.place.take()?)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // Its members hear of it by their answers being dropped.
+        self.close();
     }
 }
 

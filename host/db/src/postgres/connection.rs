@@ -97,11 +97,15 @@ impl Connection {
 
     /// Takes leave; a statement that still runs is cancelled first.
     pub(super) async fn close(self) {
-        if self.busy && !matches!(self.fate, Fate::Dead | Fate::Lost) {
-            use crate::remote::Canceller as _;
-            self.canceller().cancel().await;
-        } else {
-            let _hung_up = self.postgres.close().await;
+        match self.fate {
+            Fate::Dead | Fate::Lost => {}
+            Fate::Lives | Fate::Doomed if self.busy => {
+                use crate::remote::Canceller as _;
+                self.canceller().cancel().await;
+            }
+            Fate::Lives | Fate::Doomed => {
+                let _hung_up = self.postgres.close().await;
+            }
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Of a statement that may ignore rows the server says only how many it stored. All or none is clear; else the rows are stored
+/// Of a statement that may ignore rows the server may say only how many it stored. All or none is clear; else the rows are stored
 /// by halves, and so on: some `log2` statements for each row that was ignored.
 async fn halves(
     connection: &mut Connection,
@@ -99,10 +99,15 @@ async fn store(
     let before = out.len();
     let kind = wire::first_kind(statement);
     let columns = (0..statement.params().len()).map(|at| Bound::Column(rows, at));
+    let mut given = rows.iter();
     let answer = connection
-        .exchange(statement, columns, u64::MAX, |row| match key {
-            InsertKey::Generated => row.write(0, kind, out),
-            InsertKey::Param(_) => Ok(()),
+        .exchange(statement, columns, u64::MAX, |row| match (key, given.next()) {
+            // A statement may answer for every row, with null for those that it ignored.
+            (InsertKey::Param(at), Some(values)) if !row.is_null(0)? => {
+                values.get(at).into_iter().for_each(|value| wire::value(value, out));
+                Ok(())
+            }
+            _ => row.write(0, kind, out),
         })
         .await?;
     let stored = usize::try_from(answer.changed).unwrap_or(usize::MAX);
@@ -111,11 +116,12 @@ async fn store(
         return Ok(stored);
     }
     match key {
-        InsertKey::Generated if answer.rows != answer.changed => {
-            return Err(DbError::BadQuery(format!("the insert returns no primary key: {}", statement.sql())));
+        _ if answer.rows == answer.changed => {}
+        // Without RETURNING: the caller knows its keys.
+        InsertKey::Param(at) if answer.rows == 0 => {
+            rows.iter().filter_map(|row| row.get(at)).for_each(|value| wire::value(value, out));
         }
-        InsertKey::Generated => {}
-        InsertKey::Param(at) => rows.iter().filter_map(|row| row.get(at)).for_each(|value| wire::value(value, out)),
+        _ => return Err(DbError::BadQuery(format!("the insert returns no primary keys: {}", statement.sql()))),
     }
     Ok(stored)
 }

@@ -1,13 +1,13 @@
 //! Writes: atomicity, keys, deadlines, constraint names.
 
-use covet_db::{DbError, InsertKey, Kind, Value, Work};
+use covet_db::{Access, DbError, InsertKey, Kind, Param, Value, Work};
 use futures::future::join_all;
 
 use crate::backend::*;
 
 crate::suite! {
     violations_name_their_columns, inserts_answer_keys_and_null_for_ignored_rows, ignored_rows_are_told_apart_in_bulk,
-    many_rows_are_all_or_none, keys_given_by_the_caller_come_back, every_kind_is_stored_in_bulk,
+    a_row_given_its_key_is_null_where_it_was_ignored, many_rows_are_all_or_none, keys_given_by_the_caller_come_back, every_kind_is_stored_in_bulk,
     deletes_count_matched_rows_without_cascades, of_many_get_or_creates_one_creates,
     get_or_create_refuses_an_ambiguous_filter_and_undoes_a_lost_row, a_runaway_write_is_stopped_and_undone,
     ddl_is_all_or_nothing, concurrent_writes_are_all_done, a_deferred_constraint_fails_its_own_write,
@@ -72,6 +72,28 @@ async fn ignored_rows_are_told_apart_in_bulk(backend: &Backend) {
         assert_eq!(db.shown(found).await.unwrap(), format!("[[\"{slug}\"]]"));
     }
     assert_eq!(db.number("SELECT count(*) FROM posts").await, 100);
+}
+
+async fn a_row_given_its_key_is_null_where_it_was_ignored(backend: &Backend) {
+    let db = backend.open().await;
+    let columns = [("id", Kind::Int), ("slug", Kind::Text)];
+    let sql = match backend {
+        Backend::Sqlite | Backend::MariaDb => backend.insert("posts", &columns, "ON CONFLICT DO NOTHING"),
+        // As the planner writes it: an answer for each row.
+        Backend::Postgres => backend.statement(
+            "WITH given AS (SELECT u.* FROM UNNEST(?, ?) WITH ORDINALITY AS u (id, slug, place)), \
+             stored AS (INSERT INTO posts (id, slug) SELECT id, slug FROM given ORDER BY place ON CONFLICT DO NOTHING \
+             RETURNING id AS stored_key) \
+             SELECT stored_key FROM given LEFT JOIN stored ON stored_key = id ORDER BY place",
+            &[Param::list(Kind::Int), Param::list(Kind::Text)],
+            &[],
+            Access::Write,
+        ),
+    };
+    db.run(backend.posts(&["b"]), soon()).await.unwrap();
+    let rows = [(11, "a"), (12, "b"), (13, "c")].map(|(id, slug)| vec![Value::Int(id), text(slug)]).to_vec();
+    let work = Work::Insert { statement: sql, rows, key: InsertKey::Param(0) };
+    assert_eq!(db.shown(work).await.unwrap(), "[11, null, 13]");
 }
 
 async fn many_rows_are_all_or_none(backend: &Backend) {
