@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::bindings::covet::http::types as http;
+use crate::bindings::covet::http::requests;
 use crate::bindings::exports::covet::plugin::description as wit;
 use crate::http::{IntoResponse, Request, Response, StatusCode};
 use crate::log;
@@ -68,19 +68,17 @@ fn with_between(models: &[&'static ModelMeta]) -> Vec<&'static ModelMeta> {
     all
 }
 
-/// For `plugin!`: the request as it came.
+/// For `plugin!`: answers this instance's requests, one after the other, for as long as there are any.
 #[doc(hidden)]
-#[inline]
-pub fn request(request: http::Request) -> Request {
+pub async fn serve(handle: impl AsyncFn(u32, Request) -> Response) {
     hook();
-    Request::new(request)
-}
-
-/// For `plugin!`: the response as it goes.
-#[doc(hidden)]
-#[inline]
-pub fn response(response: Response) -> http::Response {
-    response.into_wire()
+    while let Some(request) = requests::next() {
+        let (response, rest) = handle(request.route, Request::new(request)).await.into_wire();
+        requests::answer(response);
+        if let Some(rest) = rest {
+            rest.await;
+        }
+    }
 }
 
 /// For `plugin!`: the host asked for a route that the plugin did not describe.
@@ -92,7 +90,6 @@ pub fn no_such_route(route: u32) -> Response {
 }
 
 /// A panic traps (`panic = "abort"`), so its message has to be in the log before: once an instance.
-#[inline]
 fn hook() {
     static DONE: AtomicBool = AtomicBool::new(false);
     if !DONE.load(Ordering::Relaxed) {

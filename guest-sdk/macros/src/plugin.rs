@@ -71,19 +71,15 @@ pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
             }
 
             impl ::covet::bindings::exports::covet::http::handler::Guest for CovetPlugin {
-                async fn handle(
-                    request: ::covet::bindings::covet::http::types::Request,
-                ) -> ::covet::bindings::covet::http::types::Response {
-                    let route = request.route;
-                    let request = ::covet::plugin::request(request);
-                    let response = match route {
+                async fn serve() {
+                    ::covet::plugin::serve(async |route, request| match route {
                         #(#indexes => <#routes as ::covet::plugin::Handler>::call(request).await,)*
                         other => {
                             let _ = request;
                             ::covet::plugin::no_such_route(other)
                         }
-                    };
-                    ::covet::plugin::response(response)
+                    })
+                    .await
                 }
             }
 
@@ -93,13 +89,10 @@ pub(crate) fn expand(plugin: Plugin) -> syn::Result<TokenStream> {
             // The names of the exports are for wasm, native linkers choke on them. What they reach is in use all the same.
             #[cfg(not(target_family = "wasm"))]
             #[used]
-            static IN_USE: (
-                fn() -> ::covet::bindings::exports::covet::plugin::description::PluginDescription,
-                fn(::covet::bindings::covet::http::types::Request),
-            ) = {
+            static IN_USE: (fn() -> ::covet::bindings::exports::covet::plugin::description::PluginDescription, fn()) = {
                 use ::covet::bindings::exports::covet::{http::handler, plugin::description};
-                (<CovetPlugin as description::Guest>::describe, |request| {
-                    ::core::mem::drop(<CovetPlugin as handler::Guest>::handle(request))
+                (<CovetPlugin as description::Guest>::describe, || {
+                    ::core::mem::drop(<CovetPlugin as handler::Guest>::serve())
                 })
             };
         };

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 type Reader = wit_bindgen::StreamReader<u8>;
 type Writer = wit_bindgen::StreamWriter<u8>;
 type Chunks = Pin<Box<dyn Stream<Item = Vec<u8>>>>;
-type Task = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The content of a request or of a response.
 #[derive(Default)]
@@ -140,21 +140,20 @@ impl Body {
         })
     }
 
+    /// As it crosses, and what is to be run behind the response so that it does.
     #[inline]
-    pub(crate) fn into_wire(self) -> wit::Body {
+    pub(crate) fn into_wire(self) -> (wit::Body, Option<Task>) {
         match self.0 {
-            Inner::Empty => wit::Body::Empty,
-            Inner::Bytes(bytes) => wit::Body::Bytes(bytes),
-            Inner::Incoming(reader) => wit::Body::Chunks(reader),
+            Inner::Empty => (wit::Body::Empty, None),
+            Inner::Bytes(bytes) => (wit::Body::Bytes(bytes), None),
+            Inner::Incoming(reader) => (wit::Body::Chunks(reader), None),
             Inner::Stream(chunks) => {
                 let (writer, reader) = wit_stream::new::<u8>();
-                wit_bindgen::spawn_local(send(chunks, writer));
-                wit::Body::Chunks(reader)
+                (wit::Body::Chunks(reader), Some(Box::pin(send(chunks, writer))))
             }
             Inner::Write(work) => {
                 let (writer, reader) = wit_stream::new::<u8>();
-                wit_bindgen::spawn_local(work(BodyWriter(Rc::new(RefCell::new(writer)))));
-                wit::Body::Chunks(reader)
+                (wit::Body::Chunks(reader), Some(work(BodyWriter(Rc::new(RefCell::new(writer))))))
             }
         }
     }

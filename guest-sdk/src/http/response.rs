@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::Body;
+use super::body::Task;
 use crate::bindings::covet::http::types as wit;
 use crate::wire::{Array, put};
 use crate::{Error, log};
@@ -83,12 +84,10 @@ impl Response {
     }
 
     #[inline]
-    pub(crate) fn into_wire(self) -> wit::Response {
-        wit::Response {
-            status: self.status.as_u16(),
-            headers: if self.headers.is_empty() { Vec::new() } else { self.headers.finish() },
-            body: self.body.into_wire(),
-        }
+    pub(crate) fn into_wire(self) -> (wit::Response, Option<Task>) {
+        let (body, rest) = self.body.into_wire();
+        let headers = if self.headers.is_empty() { Vec::new() } else { self.headers.finish() };
+        (wit::Response { status: self.status.as_u16(), headers, body }, rest)
     }
 }
 

@@ -4,8 +4,8 @@
 //! (`store`), so that a guest may have several calls open at once; plain funcs are plain. All may trap: a guest that
 //! breaks the rules of the wall (a forged handle) is stopped, and so is one whose deadline has passed.
 //!
-//! `covet:http/handler.handle` is not called through these types but through those of `handler`, which lower and lift
-//! without copying content twice.
+//! `covet:http/requests` is not linked through these types but through those of `handler`, which lower and lift without
+//! copying content twice.
 
 #![allow(missing_docs, reason = "generated; the documentation is in wit/")]
 

@@ -30,7 +30,8 @@ const MAX_CACHE: u64 = 2 << 30;
 /// Exports a plugin must have (a later patch version will do).
 const EXPORTS: [&str; 2] = ["covet:plugin/description@0.1.", "covet:http/handler@0.1."];
 /// Imports this host offers. Which of WASI it has, the linker knows.
-const IMPORTS: [&str; 7] = [
+const IMPORTS: [&str; 8] = [
+    "covet:http/requests@0.1.",
     "covet:orm/query@0.1.",
     "covet:orm/schema@0.1.",
     "covet:cache/cache@0.1.",

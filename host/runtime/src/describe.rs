@@ -11,7 +11,6 @@ use crate::{
     engine::{MEMORIES, Shared, TABLES},
     error::{HandleError, LoadError},
     generation::Generation,
-    handler::{Request, Response},
     instance::{Template, new_store},
     limits::{DESCRIBE_DEADLINE, Limits},
     trap,
@@ -37,10 +36,9 @@ pub(crate) fn link(engine: &Shared, component: &Component, limits: &Limits) -> R
     let handler = component
         .get_export_index(None, "covet:http/handler@0.1.0")
         .ok_or_else(|| missing("covet:http/handler@0.1.0"))?;
-    let handle = component
-        .get_export_index(Some(&handler), "handle")
-        .ok_or_else(|| missing("covet:http/handler@0.1.0#handle"))?;
-    Ok(Template { pre, handle })
+    let serve =
+        component.get_export_index(Some(&handler), "serve").ok_or_else(|| missing("covet:http/handler@0.1.0#serve"))?;
+    Ok(Template { pre, serve })
 }
 
 /// Whether an instance can be made at all, within the plugin's limits and the pool's.
@@ -80,7 +78,7 @@ pub(crate) fn nothing(name: &str) -> Result<Description, LoadError> {
     })
 }
 
-/// Calls `describe` in an instance of its own, on a thread of its own, and checks the types of `handle` on the way. Gives the
+/// Calls `describe` in an instance of its own, on a thread of its own, and checks the type of `serve` on the way. Gives the
 /// draft back.
 ///
 /// # Errors
@@ -120,8 +118,8 @@ async fn ask(draft: &Arc<Generation>, component: &Component) -> Result<PluginDes
         Err(error) => return Err(failed(trap::explain(error, store.data_mut()))),
     };
     instance
-        .get_typed_func::<(Request,), (Response,)>(&mut store, draft.template.handle)
-        .map_err(|error| LoadError::WrongTypes(format!("covet:http/handler.handle: {error:#}")))?;
+        .get_typed_func::<(), ()>(&mut store, draft.template.serve)
+        .map_err(|error| LoadError::WrongTypes(format!("covet:http/handler.serve: {error:#}")))?;
     let interface = component.get_export_index(None, "covet:plugin/description@0.1.0");
     let export = interface.and_then(|interface| component.get_export_index(Some(&interface), "describe"));
     let export =

@@ -1,4 +1,4 @@
-//! `covet:http/handler.handle`, typed so that content crosses the wall with one copy and none in the host.
+//! `covet:http/requests` and `covet:http/handler`, typed so that content crosses the wall with one copy and none in the host.
 
 use bytes::Bytes;
 use wasmtime::component::{ComponentType, Lift, Lower, StreamReader, TypedFunc};
@@ -39,5 +39,5 @@ pub(crate) struct Response {
     pub body: Body,
 }
 
-/// `handle`
-pub(crate) type Handle = TypedFunc<(Request,), (Response,)>;
+/// `serve`
+pub(crate) type Serve = TypedFunc<(), ()>;

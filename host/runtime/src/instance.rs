@@ -1,20 +1,29 @@
-//! One instance of a plugin: a store, the guest in it, and its `handle`.
+//! One instance of a plugin: a store, the guest in it, and its `serve`, which runs as long as the instance lives.
+//!
+//! Between requests the guest stands in `next`. To serve one, lay it on the desk and poll: no task is spawned and no thread
+//! is crossed; the future that the server polls is the one that runs the guest.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
 use wasmtime::{
     PoolConcurrencyLimitError, Store,
-    component::{ComponentExportIndex, InstancePre, StreamReader},
+    component::{Accessor, ComponentExportIndex, InstancePre},
 };
 
 use crate::{
+    desk::{Answer, Desk, Order},
     epochs,
     error::HandleError,
-    feed::Feed,
     generation::Generation,
-    handler::{self, Handle},
-    limits::{Isolation, MAX_HANDLES, MAX_HOSTCALL_BYTES},
-    message::{Request, RequestBody},
+    handler::Serve,
+    limits::{MAX_HANDLES, MAX_HOSTCALL_BYTES},
+    message::Request,
     relay::Relay,
     state::State,
     stock, trap,
@@ -23,19 +32,27 @@ use crate::{
 /// What instances of one generation are made from: imports resolved and types checked, once.
 pub(crate) struct Template {
     pub pre: InstancePre<State>,
-    pub handle: ComponentExportIndex,
+    pub serve: ComponentExportIndex,
 }
 
 pub(crate) struct Instance {
-    pub store: Store<State>,
-    handle: Handle,
-    /// Through which its calls are polled.
-    pub relay: Arc<Relay>,
+    /// Dropped when it has ended: a guest serves no more.
+    run: Option<Pin<Box<dyn Future<Output = Ended> + Send>>>,
+    desk: Arc<Desk>,
+    generation: Arc<Generation>,
+    relay: Relay,
     /// Holds a turn of its generation's `admission`.
     admitted: bool,
-    served: u64,
+    /// The route being served, for logs.
+    route: u32,
     /// Coarse microseconds; see `clock`.
     pub idle_since: u64,
+}
+
+/// How `serve` ended, and the store, which knows more of it.
+struct Ended {
+    outcome: wasmtime::Result<()>,
+    store: Store<State>,
 }
 
 impl Instance {
@@ -48,19 +65,20 @@ impl Instance {
             let mut store = new_store(generation);
             match generation.template.pre.instantiate_async(&mut store).await {
                 Ok(instance) => {
-                    let Some(function) = instance.get_func(&mut store, generation.template.handle) else {
-                        return Err(HandleError::Unavailable("the component lost its export `handle`".into()));
+                    let Some(function) = instance.get_func(&mut store, generation.template.serve) else {
+                        return Err(HandleError::Unavailable("the component lost its export `serve`".into()));
                     };
                     // SAFETY: `Plugin::load` looked this export of this component up with its types, which checks them;
                     // all instances of one component have the same types.
-                    let handle = unsafe { Handle::new_unchecked(function) };
+                    let serve = unsafe { Serve::new_unchecked(function) };
                     generation.counters.created.fetch_add(1, Relaxed);
                     return Ok(Instance {
-                        store,
-                        handle,
-                        relay: Arc::new(Relay::new()),
+                        desk: Arc::clone(&store.data().desk),
+                        run: Some(Box::pin(run(store, serve))),
+                        generation: Arc::clone(generation),
+                        relay: Relay::new(),
                         admitted: false,
-                        served: 0,
+                        route: 0,
                         idle_since: 0,
                     });
                 }
@@ -68,7 +86,7 @@ impl Instance {
                     drop(store);
                     if !stock::evict() {
                         tracing::warn!(plugin = generation.name, %error, "the pool of instances is exhausted");
-                        return Err(HandleError::Overloaded { retry_after: std::time::Duration::from_secs(1) });
+                        return Err(HandleError::Overloaded { retry_after: Duration::from_secs(1) });
                     }
                 }
                 Err(error) => return Err(trap::explain(error, store.data_mut())),
@@ -77,7 +95,12 @@ impl Instance {
     }
 
     pub fn generation(&self) -> &Arc<Generation> {
-        &self.store.data().generation
+        &self.generation
+    }
+
+    /// The route of the request taken last.
+    pub fn route(&self) -> u32 {
+        self.route
     }
 
     /// Takes over a turn; it ends with [`Instance::rest`], or with the instance.
@@ -85,74 +108,112 @@ impl Instance {
         self.admitted = true;
     }
 
-    /// Makes the store ready for one request.
-    ///
-    /// # Errors
-    /// When the guest has used up what a store may hold.
-    pub fn begin(&mut self, request: Request, deadline: std::time::Instant) -> Result<handler::Request, HandleError> {
-        self.served += 1;
-        self.store.data_mut().begin(request.route, deadline);
-        epochs::restart(&mut self.store);
-        let body = match request.body {
-            RequestBody::Empty => handler::Body::Empty,
-            RequestBody::Bytes(bytes) => handler::Body::Bytes(bytes),
-            RequestBody::Stream(stream) => {
-                let limit = self.generation().limits.body;
-                let reader = StreamReader::new(&mut self.store, Feed::new(stream, limit))
-                    .map_err(|error| trap::explain(error, self.store.data_mut()))?;
-                handler::Body::Chunks(reader)
-            }
-        };
-        Ok(handler::Request { route: request.route, head: request.head.into_bytes(), body })
+    /// Gives it a request; [`Instance::poll_answer`] has it served.
+    pub fn begin(&mut self, request: Request, deadline: Instant) {
+        self.route = request.route;
+        self.desk.lay(Order { request, deadline });
     }
 
-    /// Runs the handler to its response. True beside it: the guest has more to do after it.
-    pub async fn call(&mut self, request: handler::Request) -> wasmtime::Result<(handler::Response, bool)> {
-        let handle = self.handle;
-        self.store
-            .run_concurrent(async move |accessor| {
-                let (response,) = handle.call_concurrent(accessor, (request,)).await?;
-                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-                Ok((response, accessor.poll_no_interesting_tasks(&mut cx).is_pending()))
-            })
-            .await?
+    /// Runs the guest up to its answer, and beyond as far as it goes without waiting.
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, HandleError>> {
+        let ended = ready!(self.poll_until(cx, Desk::has_answer));
+        match (self.desk.take_answer(), ended.map_or(Ok(()), |ended| self.end(ended))) {
+            (Some(answer), Ok(())) => Poll::Ready(Ok(answer)),
+            (Some(answer), Err(error)) => {
+                self.generation.failed(&error, self.route);
+                Poll::Ready(Ok(answer))
+            }
+            (None, Err(error)) => Poll::Ready(Err(error)),
+            (None, Ok(())) => {
+                Poll::Ready(Err(HandleError::BadResponse("the guest left `serve` without answering".into())))
+            }
+        }
+    }
+
+    /// Runs the guest until it is done with all that goes on behind its answer.
+    pub fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HandleError>> {
+        match ready!(self.poll_until(cx, Desk::is_idle)) {
+            Some(ended) => Poll::Ready(self.end(ended)),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Runs the guest until its end, or until the desk looks as wanted.
+    fn poll_until(&mut self, cx: &mut Context<'_>, wanted: impl Fn(&Desk) -> bool) -> Poll<Option<Ended>> {
+        let Some(run) = &mut self.run else {
+            return Poll::Ready(None);
+        };
+        self.relay.poll(cx, |cx| match run.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if wanted(&self.desk) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+    }
+
+    fn end(&mut self, ended: Ended) -> Result<(), HandleError> {
+        self.run = None;
+        let Ended { outcome, mut store } = ended;
+        let Err(error) = outcome else {
+            store.data_mut().flush_log();
+            return Ok(());
+        };
+        let error = trap::explain(error, store.data_mut());
+        if let Some(flow) = &store.data().flow {
+            flow.break_off(&error);
+        }
+        Err(error)
+    }
+
+    /// Nothing goes on behind the answer.
+    pub fn is_done(&self) -> bool {
+        self.run.is_none() || self.desk.is_idle()
     }
 
     /// The request is over: back to stock, or gone.
     pub fn rest(mut self) {
-        self.store.data_mut().flush_log();
-        self.idle_since = self.generation().engine.clock.micros();
+        self.idle_since = self.generation.engine.clock.micros();
         if self.admitted {
             self.admitted = false;
-            self.generation().admission.leave();
+            self.generation.admission.leave();
         }
         stock::put(self);
     }
 
     /// Whether it may serve another request.
     pub fn reusable(&self) -> bool {
-        let generation = self.generation();
-        generation.limits.isolation == Isolation::Reuse
-            && self.served < generation.limits.max_requests
-            && !generation.retired.load(Relaxed)
+        self.run.is_some() && !self.generation.retired.load(Relaxed)
     }
 
     /// Whether it should not lie around any longer.
     pub fn expired(&self) -> bool {
-        let generation = self.generation();
-        let idle = generation.engine.clock.micros().saturating_sub(self.idle_since);
-        generation.retired.load(Relaxed) || u128::from(idle) > generation.limits.idle_timeout.as_micros()
+        let idle = self.generation.engine.clock.micros().saturating_sub(self.idle_since);
+        self.generation.retired.load(Relaxed) || u128::from(idle) > self.generation.limits.idle_timeout.as_micros()
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        let generation = self.generation();
-        generation.counters.dropped.fetch_add(1, Relaxed);
+        self.generation.counters.dropped.fetch_add(1, Relaxed);
         if self.admitted {
-            generation.admission.leave();
+            self.generation.admission.leave();
         }
     }
+}
+
+/// All of an instance's life. What the guest has begun and left is finished after its `serve` returned.
+async fn run(mut store: Store<State>, serve: Serve) -> Ended {
+    let outcome = store
+        .run_concurrent(async move |accessor: &Accessor<State>| {
+            serve.call_concurrent(accessor, ()).await?;
+            if let Some(flow) = accessor.with(|mut access| access.data_mut().flow.clone()) {
+                flow.ended().await;
+            }
+            poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+            Ok(())
+        })
+        .await
+        .flatten();
+    Ended { outcome, store }
 }
 
 /// A store with every limit in place.

@@ -9,8 +9,8 @@
 //!
 //! It knows no HTTP: requests come packed ([`Head`]), routes are data ([`Description`]), and statuses are the server's choice.
 //!
-//! A request's way: [`plugin`](Plugin) → `admission` (a turn) → `stock` (an idle instance of this thread) → `instance` (run the
-//! handler) → `imports` (what it asks for) → `pump` (what goes on after the head).
+//! A request's way: [`plugin`](Plugin) → `admission` (a turn) → `stock` (an idle instance of this thread) → `desk` (the guest
+//! takes it) → `imports` (what it asks for) → `desk` (the guest's answer) → `pump` (what goes on after the head).
 
 mod admission;
 mod bindings;
@@ -18,6 +18,7 @@ mod clock;
 mod compile;
 mod describe;
 mod description;
+mod desk;
 mod engine;
 mod epochs;
 mod error;

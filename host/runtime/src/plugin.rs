@@ -19,18 +19,18 @@ use crate::{
     admission::{Admission, Full},
     compile, describe,
     description::Description,
+    desk::Content,
     engine::Engine,
     error::{HandleError, LoadError},
     generation::{Generation, PluginStats, cpu_ticks},
     grants::OwnModels,
-    handler::Body,
     instance::Instance,
     limits::{DESCRIBE_DEADLINE, Limits},
     log::Log,
     message::{Headers, Request, RequestBody, Response, ResponseBody},
     pump,
     services::Services,
-    stock, trap,
+    stock,
 };
 
 /// One generation of a plugin. Cloning is one atomic increment. Dropping the last one lets its code go; call
@@ -138,7 +138,7 @@ impl Plugin {
     /// Answers one request, on the calling thread. Must run inside a tokio `LocalSet`: what goes on after the head of the
     /// response stays on this thread. Dropping the future drops the instance, and with it all that the handler has begun.
     ///
-    /// About 1.5 µs around the handler's own work with a warm instance.
+    /// About 0.6 µs around the handler's own work with a warm instance.
     ///
     /// # Errors
     /// [`HandleError`]; logged under the plugin's name already.
@@ -196,42 +196,30 @@ async fn serve(generation: &Arc<Generation>, request: Request) -> Result<Respons
         None => bounded(deadline, Instance::create(generation)).await.ok_or_else(|| late.clone())??,
     };
     turn.pass_to(&mut instance);
-    let wire = instance.begin(request, deadline)?;
-    let relay = Arc::clone(&instance.relay);
-    let answer = {
-        let mut call = pin!(instance.call(wire));
-        bounded(deadline, poll_fn(move |cx| relay.poll(call.as_mut(), cx))).await
-    };
-    let (response, busy) = match answer {
-        Some(Ok(answer)) => answer,
-        Some(Err(error)) => return Err(trap::explain(error, instance.store.data_mut())),
-        None => return Err(late),
-    };
-    if !(200..=599).contains(&response.status) {
-        return Err(HandleError::BadResponse(format!("status {}, it must lie in 200 to 599", response.status)));
+    instance.begin(request, deadline);
+    let answer = bounded(deadline, poll_fn(|cx| instance.poll_answer(cx))).await.ok_or(late)??;
+    if !(200..=599).contains(&answer.status) {
+        return Err(HandleError::BadResponse(format!("status {}, it must lie in 200 to 599", answer.status)));
     }
-    let headers = Headers::parse(response.headers)?;
-    let body = match response.body {
-        Body::Bytes(bytes) if bytes.len() as u64 > limits.response_body => {
+    let headers = Headers::parse(answer.headers)?;
+    let (body, client) = match answer.body {
+        Content::Empty => (ResponseBody::Empty, None),
+        Content::Bytes(bytes) if bytes.len() as u64 > limits.response_body => {
             return Err(HandleError::BadResponse(format!(
                 "its body is {} bytes, the limit is limits.response_body = {}; stream it, or raise the limit",
                 bytes.len(),
                 limits.response_body
             )));
         }
-        Body::Chunks(reader) => {
-            let stream = pump::stream(instance, reader)?;
-            return Ok(Response { status: response.status, headers, body: ResponseBody::Stream(stream) });
-        }
-        Body::Bytes(bytes) => ResponseBody::Bytes(bytes),
-        Body::Empty => ResponseBody::Empty,
+        Content::Bytes(bytes) => (ResponseBody::Bytes(bytes), None),
+        Content::Stream(stream, client) => (ResponseBody::Stream(stream), Some(client)),
     };
-    if busy {
-        pump::finish(instance);
-    } else {
+    if instance.is_done() {
         instance.rest();
+    } else {
+        pump::run_on(instance, client);
     }
-    Ok(Response { status: response.status, headers, body })
+    Ok(Response { status: answer.status, headers, body })
 }
 
 /// A turn of the plugin's, until an instance takes it over.

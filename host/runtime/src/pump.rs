@@ -24,36 +24,42 @@ use futures::{
 };
 use tokio::time::Instant;
 use wasmtime::{
-    StoreContextMut,
+    AsContextMut, StoreContextMut,
     component::{Source, StreamConsumer, StreamReader, StreamResult},
 };
 
-use crate::{epochs, error::HandleError, instance::Instance, message::ResponseStream, state::State, trap};
+use crate::{epochs, error::HandleError, instance::Instance, message::ResponseStream, state::State};
 
 /// Chunks between guest and client.
 const CHUNKS: usize = 4;
 /// Bytes of the largest chunk taken from the guest at once.
 const MAX_CHUNK: usize = 64 << 10;
 
-/// Connects a guest's stream to a client, and keeps the instance going until both are done.
+/// Connects a guest's stream to a client. Whoever sends the response calls [`run_on`], so that something flows.
 ///
 /// # Errors
 /// When the stream is not the guest's to give.
-pub(crate) fn stream(mut instance: Instance, reader: StreamReader<u8>) -> Result<ResponseStream, HandleError> {
+pub(crate) fn connect(
+    store: &mut StoreContextMut<'_, State>,
+    reader: StreamReader<u8>,
+) -> wasmtime::Result<(ResponseStream, Client)> {
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let (alive, gone) = oneshot::channel();
-    let flow = Arc::new(Flow::new(instance.generation().engine.clock.micros()));
-    reader
-        .pipe(&mut instance.store, Sink { sender, flow: Arc::clone(&flow) })
-        .map_err(|error| trap::explain(error, instance.store.data_mut()))?;
-    let response = ResponseStream::new(receiver, alive, Arc::clone(&flow));
-    tokio::task::spawn_local(run_on(instance, Some((flow, gone))));
-    Ok(response)
+    let flow = Arc::new(Flow::new(store.data().generation.engine.clock.micros()));
+    reader.pipe(store.as_context_mut(), Sink { sender, flow: Arc::clone(&flow) })?;
+    store.data_mut().flow = Some(Arc::clone(&flow));
+    Ok((ResponseStream::new(receiver, alive, Arc::clone(&flow)), Client { flow, gone }))
 }
 
-/// Keeps an instance going whose guest has answered but not finished.
-pub(crate) fn finish(instance: Instance) {
-    tokio::task::spawn_local(run_on(instance, None));
+/// What the task between a guest and its client knows of the client.
+pub(crate) struct Client {
+    flow: Arc<Flow>,
+    gone: oneshot::Receiver<()>,
+}
+
+/// Keeps an instance going whose guest has answered but is not done: in a task of this thread's.
+pub(crate) fn run_on(instance: Instance, client: Option<Client>) {
+    tokio::task::spawn_local(finish(instance, client));
 }
 
 /// What the guest's end, the client's end and the task between them know of each other.
@@ -80,33 +86,41 @@ impl Flow {
     pub fn fault(&self) -> Option<&HandleError> {
         self.fault.get()
     }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Waits for the end. One may wait.
+    pub async fn ended(&self) {
+        poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// The content breaks off here, unless it has ended. To be called before the guest's end goes: else the client would see a
+    /// proper end.
+    pub fn break_off(&self, error: &HandleError) {
+        if !self.has_ended() {
+            let _first = self.fault.set(error.clone());
+        }
+    }
 }
 
-async fn run_on(mut instance: Instance, client: Option<(Arc<Flow>, oneshot::Receiver<()>)>) {
+async fn finish(mut instance: Instance, client: Option<Client>) {
     let generation = Arc::clone(instance.generation());
-    let (flow, mut gone) = client.unzip();
+    let (flow, mut gone) = client.map(|client| (client.flow, client.gone)).unzip();
     let outcome = {
-        let watched = flow.clone();
-        let mut work = pin!(instance.store.run_concurrent(async move |accessor| {
-            poll_fn(|cx| {
-                if let Some(flow) = &watched {
-                    flow.waker.register(cx.waker());
-                    if !flow.ended.load(Relaxed) {
-                        return Poll::Pending;
-                    }
-                }
-                accessor.poll_no_interesting_tasks(cx)
-            })
-            .await;
-        }));
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         let mut ended_at = None;
         poll_fn(|cx| {
-            if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
-                return Poll::Ready(outcome.map_err(Stop::Trap));
+            if let Poll::Ready(outcome) = instance.poll_rest(cx) {
+                return Poll::Ready(outcome.map_err(Stop::Fault));
             }
             // Until when, as things stand now.
-            let streaming = flow.as_ref().filter(|flow| !flow.ended.load(Relaxed));
+            let streaming = flow.as_ref().filter(|flow| !flow.has_ended());
             let until = match streaming {
                 Some(flow) => {
                     if gone.as_mut().is_some_and(|gone| gone.poll_unpin(cx).is_ready()) {
@@ -139,21 +153,18 @@ async fn run_on(mut instance: Instance, client: Option<(Arc<Flow>, oneshot::Rece
         Ok(()) => return instance.rest(),
         Err(Stop::ClientGone) => return,
         Err(Stop::Late(limit)) => HandleError::Deadline { limit },
-        Err(Stop::Trap(error)) => trap::explain(error, instance.store.data_mut()),
+        Err(Stop::Fault(error)) => error,
     };
-    generation.failed(&error, instance.store.data().route);
-    if let Some(flow) = &flow
-        && !flow.ended.load(Relaxed)
-    {
-        // Before the instance goes, and with it the guest's end: else the client would see a proper end.
-        let _first = flow.fault.set(error);
+    generation.failed(&error, instance.route());
+    if let Some(flow) = &flow {
+        flow.break_off(&error);
     }
 }
 
 enum Stop {
     ClientGone,
     Late(Duration),
-    Trap(wasmtime::Error),
+    Fault(HandleError),
 }
 
 /// The host's end of the stream that the guest writes.

@@ -1,6 +1,6 @@
 //! A waker that stays silent while its own future is being polled.
 //!
-//! wasmtime wakes the task once or twice in the course of every call (the guest's answer travels through a channel), and
+//! wasmtime wakes the task in the course of a call (each host call that had to wait does, and so does a tick's yield), and
 //! then goes on by itself without waiting for it. Passed on, each of those wakes would have the whole connection polled
 //! again for nothing after its response: a system call or two. So they are kept back until the poll ends, passed on when
 //! it ends pending, and forgotten when it ends ready.
@@ -9,8 +9,6 @@
 //! task's own waker.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering::AcqRel},
@@ -44,13 +42,13 @@ impl Relay {
         Relay { waker: Waker::from(Arc::clone(&inner)), inner }
     }
 
-    /// Polls a future on behalf of the task behind `cx`.
+    /// Polls on behalf of the task behind `cx`.
     ///
     /// No wake is lost: one that comes before the state is put back to idle finds `POLLING` and leaves `WOKEN`, which is
     /// seen as the state is put back; one that comes later finds the task's waker registered.
-    pub fn poll<F: Future>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    pub fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.inner.state.swap(POLLING, AcqRel);
-        let polled = future.poll(&mut Context::from_waker(&self.waker));
+        let polled = poll(&mut Context::from_waker(&self.waker));
         if polled.is_pending() {
             self.inner.task.register(cx.waker());
             if self.inner.state.swap(0, AcqRel) & WOKEN != 0 {
@@ -76,7 +74,7 @@ impl Wake for Inner {
 #[cfg(test)]
 mod tests {
     use std::{
-        future::poll_fn,
+        future::{Future, poll_fn},
         pin::pin,
         sync::atomic::{AtomicUsize, Ordering::SeqCst},
         time::Duration,
@@ -105,9 +103,9 @@ mod tests {
             if polls == 1 { Poll::Pending } else { Poll::Ready(()) }
         }));
         let mut cx = Context::from_waker(&waker);
-        assert!(relay.poll(future.as_mut(), &mut cx).is_pending());
+        assert!(relay.poll(&mut cx, |cx| future.as_mut().poll(cx)).is_pending());
         assert_eq!(count.0.load(SeqCst), 1, "a wake during a poll that ends pending is passed on");
-        assert!(relay.poll(future.as_mut(), &mut cx).is_ready());
+        assert!(relay.poll(&mut cx, |cx| future.as_mut().poll(cx)).is_ready());
         assert_eq!(count.0.load(SeqCst), 1, "a wake during a poll that ends ready is not");
     }
 
@@ -123,8 +121,10 @@ mod tests {
                 let _sent = sender.send(round);
             });
             let mut receiver = pin!(receiver);
-            let received =
-                tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| relay.poll(receiver.as_mut(), cx)));
+            let received = tokio::time::timeout(
+                Duration::from_secs(5),
+                poll_fn(|cx| relay.poll(cx, |cx| receiver.as_mut().poll(cx))),
+            );
             assert_eq!(received.await.expect("a wake was lost").unwrap(), round);
         }
     }

@@ -1,14 +1,32 @@
 //! What a store holds beside the guest itself.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use wasmtime::component::{HasData, ResourceTable};
 
-use crate::{generation::Generation, limits::MAX_RESOURCES, log::PANIC, memory::Meter, services::Level, wasi::Wasi};
+use crate::{
+    desk::Desk,
+    generation::Generation,
+    limits::{Isolation, MAX_RESOURCES},
+    log::PANIC,
+    memory::Meter,
+    pump::Flow,
+    services::Level,
+    wasi::Wasi,
+};
 
 /// The data of one store, thus of one instance.
 pub(crate) struct State {
     pub generation: Arc<Generation>,
+    /// Where its requests come from.
+    pub desk: Arc<Desk>,
+    /// Requests taken so far.
+    pub served: u64,
+    /// The response that flows, if one does.
+    pub flow: Option<Arc<Flow>>,
     /// Transactions, leases, and what WASI hands out.
     pub table: ResourceTable,
     /// Made when the guest first touches WASI: most requests never do.
@@ -35,6 +53,9 @@ impl State {
         let deadline = generation.engine.clock.deadline(generation.limits.deadline);
         let ticks_left = generation.cpu_ticks;
         State {
+            desk: Arc::default(),
+            served: 0,
+            flow: None,
             table,
             wasi: None,
             memory,
@@ -50,11 +71,20 @@ impl State {
 
     /// A new request begins.
     pub fn begin(&mut self, route: u32, deadline: Instant) {
+        self.served += 1;
         self.route = route;
         self.deadline = deadline;
         self.ticks_left = self.generation.cpu_ticks;
         self.queries_left = self.generation.limits.queries_per_request;
         self.memory.denied = false;
+    }
+
+    /// Whether this instance may serve another request.
+    pub fn reusable(&self) -> bool {
+        let generation = &self.generation;
+        generation.limits.isolation == Isolation::Reuse
+            && self.served < generation.limits.max_requests
+            && !generation.retired.load(Relaxed)
     }
 
     /// The request is over and nothing trapped: logs what was held back for a trap.

@@ -162,7 +162,8 @@ fn internal(name: &str, file: Option<&str>) -> bool {
     const CRATES: [&str; 3] = ["wit-bindgen-", "futures-", "dlmalloc-"];
     NAMES.iter().any(|prefix| name.starts_with(prefix))
         || name.contains("[async-lift]")
-        || name.contains("export_handle")
+        || name.contains("export_serve")
+        || name.starts_with("covet::plugin::serve")
         || file.is_some_and(|file| {
             FILES.iter().any(|part| file.contains(part)) || CRATES.iter().any(|name| file.starts_with(name))
         })

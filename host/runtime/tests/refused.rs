@@ -61,7 +61,7 @@ async fn a_component_of_another_world_is_told_what_it_lacks() {
         "{error}"
     );
     let error = load_text(&format!("(component {HOLLOW})")).await;
-    assert!(error.to_string().contains("covet:http/handler@0.1.0#handle"), "{error}");
+    assert!(error.to_string().contains("covet:http/handler@0.1.0#serve"), "{error}");
     assert_eq!(error.code(), "wrong-world");
 }
 

@@ -6,12 +6,13 @@ mod cache;
 mod config;
 mod log;
 pub(crate) mod orm;
+mod requests;
 pub(crate) mod shapes;
 
 use wasmtime::component::Linker;
 
 use crate::{
-    bindings,
+    bindings::covet,
     state::{Imports, State},
 };
 
@@ -21,11 +22,14 @@ const WITHHELD: &str = "capabilities are withheld while `describe` runs; do this
 /// All that a plugin may import, linked once for the whole process.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    bindings::Plugin::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+    covet::orm::query::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+    covet::cache::cache::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+    covet::config::config::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+    covet::log::log::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+    requests::add_to_linker(&mut linker)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
 }
 
-// Interfaces of types only.
-impl bindings::covet::orm::schema::Host for State {}
-impl bindings::covet::http::types::Host for State {}
+// An interface of types only.
+impl covet::orm::schema::Host for State {}
