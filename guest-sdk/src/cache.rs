@@ -76,7 +76,7 @@ where
     E: From<Error>,
     F: AsyncFnOnce() -> Result<T, E>,
 {
-    match wit::acquire(key.to_owned()).await.map_err(Error::from)? {
+    match acquire(key).await? {
         wit::Outcome::Hit(bytes) => Ok(read(key, &bytes)?),
         wit::Outcome::Miss(lease) => {
             let value = compute().await?;
@@ -92,7 +92,10 @@ where
 /// # Errors
 /// As [`get`].
 pub async fn get_bytes(key: &str) -> Result<Option<Vec<u8>>> {
-    Ok(wit::get(key.to_owned()).await?)
+    match wit::peek(key)? {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Ok(wit::get(key.to_owned()).await?),
+    }
 }
 
 /// As [`set`], these bytes.
@@ -112,13 +115,20 @@ where
     E: From<Error>,
     F: AsyncFnOnce() -> Result<Vec<u8>, E>,
 {
-    match wit::acquire(key.to_owned()).await.map_err(Error::from)? {
+    match acquire(key).await? {
         wit::Outcome::Hit(bytes) => Ok(bytes),
         wit::Outcome::Miss(lease) => {
             let value = compute().await?;
             wit::Lease::fill(lease, value.clone(), ttl.millis()).await.map_err(Error::from)?;
             Ok(value)
         }
+    }
+}
+
+async fn acquire(key: &str) -> Result<wit::Outcome> {
+    match wit::peek(key)? {
+        Some(bytes) => Ok(wit::Outcome::Hit(bytes)),
+        None => Ok(wit::acquire(key.to_owned()).await?),
     }
 }
 

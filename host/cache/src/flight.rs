@@ -64,7 +64,7 @@ impl Cache {
                     }
                     hash_map::Entry::Vacant(flight) => {
                         // Filled between our look and the lock: a fill stores first and closes its flight after.
-                        if let Some(value) = self.inner().peek(flight.key()) {
+                        if let Some(value) = self.inner().look_again(flight.key()) {
                             return Ok(Outcome::Hit(value));
                         }
                         let key = flight.key().clone();

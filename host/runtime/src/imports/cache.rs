@@ -32,7 +32,11 @@ impl From<CacheError> for Error {
     }
 }
 
-impl cache::Host for State {}
+impl cache::Host for State {
+    fn peek(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
+        Ok(self.cache().and_then(|cache| Ok(cache.peek(&self.generation.name, &key)?.map(Vec::from))))
+    }
+}
 
 impl cache::HostLease for State {
     /// Unfilled: the next waiter gets it.
