@@ -1,7 +1,7 @@
 //! The HTTP side: listeners, connections, limits, timeouts. Knows no plugin.
 //!
-//! Each worker is one thread with its own event loop and its own listener on the shared address (`SO_REUSEPORT`): the
-//! kernel deals the connections out, and nothing that a request touches is shared between threads.
+//! Each worker is one thread with its own event loop and its own listener on the shared address (`SO_REUSEPORT`).
+//! Connections are dealt out evenly ([`deal`]), and nothing that a request touches is shared between threads.
 //!
 //! Who answers requests implements [`Handler`]; there are two: [`crate::front`] for plugins and [`crate::admin`].
 //!
@@ -14,7 +14,9 @@ pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod content;
+pub(crate) mod deal;
 pub(crate) mod listen;
+mod outbox;
 mod preface;
 mod socket;
 pub(crate) mod worker;

@@ -23,6 +23,7 @@ use crate::{
     generations::Generations,
     http::{
         Handler, HttpLimits,
+        deal::Dealer,
         listen::{bind, raise_file_limit},
         worker::{self, Stage},
     },
@@ -118,18 +119,25 @@ impl Server {
         };
         let limits = HttpLimits::new(&server_config, sockets.len());
         let spawned = (|| {
-            for (number, socket) in sockets.into_iter().enumerate() {
+            let dealers = Dealer::table(sockets.len());
+            for (number, (socket, dealer)) in sockets.into_iter().zip(dealers).enumerate() {
                 let (generations, config) = (Arc::clone(&generations), Arc::clone(&server_config));
                 let handler = move || {
                     generations.engine().prepare_thread();
                     Rc::new(Front::new(&generations, config))
                 };
-                server.spawn(format!("covet-worker-{number}"), socket, handler, limits.clone(), stages.clone())?;
+                server.spawn(
+                    format!("covet-worker-{number}"),
+                    (socket, dealer),
+                    handler,
+                    limits.clone(),
+                    stages.clone(),
+                )?;
             }
             let limits = HttpLimits { connections: ADMIN_CONNECTIONS, ..limits };
-            if let Some(socket) = admin_sockets.pop() {
+            if let Some(seat) = admin_sockets.pop().zip(Dealer::table(1).pop()) {
                 let handler = move || Rc::new(Admin { generations, token, max_upload: admin_config.max_upload });
-                server.spawn("covet-admin".to_owned(), socket, handler, limits, admin_stages)?;
+                server.spawn("covet-admin".to_owned(), seat, handler, limits, admin_stages)?;
             }
             Ok(())
         })();
@@ -186,13 +194,13 @@ impl Server {
     fn spawn<H: Handler>(
         &self,
         name: String,
-        socket: std::net::TcpListener,
+        (socket, dealer): (std::net::TcpListener, Dealer),
         handler: impl FnOnce() -> Rc<H> + Send + 'static,
         limits: HttpLimits,
         stages: watch::Receiver<Stage>,
     ) -> io::Result<()> {
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            if let Err(error) = worker::run(socket, handler, limits, stages) {
+            if let Err(error) = worker::run(socket, dealer, handler, limits, stages) {
                 tracing::error!("a worker ended: {error}");
             }
         })?;

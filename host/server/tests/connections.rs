@@ -193,3 +193,18 @@ fn file_limit() -> u64 {
     }
     limit.rlim_cur
 }
+
+#[test]
+fn a_client_that_is_refused_in_the_middle_of_an_upload_reads_why() {
+    let host = host(|_| {});
+    for round in 0..20 {
+        let mut stream = connect(host.server.admin_addr());
+        stream.write_all(b"PUT /v1/plugins/blog HTTP/1.1\r\nhost: admin\r\ncontent-length: 4194304\r\n\r\n").unwrap();
+        for _ in 0..64 {
+            stream.write_all(&[0; 64 << 10]).expect("reset before the upload was through");
+        }
+        let (answer, closed) = read(&mut stream);
+        assert_eq!(status(&answer), 401, "round {round}: {answer}");
+        assert!(closed, "round {round}: nobody may go on after an upload that was refused");
+    }
+}

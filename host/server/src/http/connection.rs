@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::HttpLimits;
+use super::{HttpLimits, deal::Held};
 
 /// What the worker decided about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Crew {
     }
 
     /// Takes a connection in; it stays until the [`Seat`] is dropped.
-    pub fn admit(self: &Rc<Crew>, remote: SocketAddr) -> Seat {
+    pub fn admit(self: &Rc<Crew>, remote: SocketAddr, held: Held) -> Seat {
         let connection = Rc::new(Connection {
             remote: remote.to_string(),
             crew: Rc::clone(self),
@@ -83,7 +83,7 @@ impl Crew {
             multiplexed: Cell::new(false),
         });
         self.seats.borrow_mut().push(Rc::clone(&connection));
-        Seat(connection)
+        Seat { connection, _held: held }
     }
 
     /// Moves the clock and tells those that are overdue.
@@ -106,13 +106,16 @@ impl Crew {
 }
 
 /// A connection's place among its worker's; it leaves when this is dropped.
-pub(crate) struct Seat(pub Rc<Connection>);
+pub(crate) struct Seat {
+    pub connection: Rc<Connection>,
+    _held: Held,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let crew = &self.0.crew;
+        let crew = &self.connection.crew;
         let mut seats = crew.seats.borrow_mut();
-        let index = self.0.seat.get();
+        let index = self.connection.seat.get();
         if index < seats.len() {
             seats.swap_remove(index);
             if let Some(moved) = seats.get(index) {

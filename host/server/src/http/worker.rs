@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     io,
+    net::SocketAddr,
     pin::pin,
     rc::Rc,
     task::Poll,
@@ -20,6 +21,8 @@ use tokio::{net::TcpStream, sync::watch, task::LocalSet};
 use super::{
     Handler, HttpLimits,
     connection::{Crew, Fate, Seat},
+    deal::{Dealer, Dealt},
+    outbox::Outbox,
     preface,
     socket::Socket,
 };
@@ -38,6 +41,7 @@ pub(crate) enum Stage {
 /// The event loop cannot be made.
 pub(crate) fn run<H: Handler>(
     listener: std::net::TcpListener,
+    dealer: Dealer,
     handler: impl FnOnce() -> Rc<H>,
     limits: HttpLimits,
     stage: watch::Receiver<Stage>,
@@ -47,8 +51,10 @@ pub(crate) fn run<H: Handler>(
     local.block_on(&runtime, async move {
         let worker = Rc::new(Worker::new(handler(), limits));
         let ticking = tokio::task::spawn_local(Rc::clone(&worker).tick());
-        let served = serve(Rc::clone(&worker), listener, stage).await;
+        let delivering = tokio::task::spawn_local(Rc::clone(&worker.outbox).deliver());
+        let served = serve(Rc::clone(&worker), listener, dealer, stage).await;
         ticking.abort();
+        delivering.abort();
         worker.handler.tick();
         served
     })
@@ -58,6 +64,7 @@ struct Worker<H> {
     handler: Rc<H>,
     limits: HttpLimits,
     crew: Rc<Crew>,
+    outbox: Rc<Outbox>,
     http1: http1::Builder,
     http2: http2::Builder<OnThisThread>,
 }
@@ -77,6 +84,7 @@ impl<F: Future + 'static> Executor<F> for OnThisThread {
 async fn serve<H: Handler>(
     worker: Rc<Worker<H>>,
     listener: std::net::TcpListener,
+    mut dealer: Dealer,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -96,12 +104,13 @@ async fn serve<H: Handler>(
         tokio::select! {
             biased;
             changed = stage.changed() => if changed.is_err() { break Instant::now() },
+            Some(dealt) = dealer.dealt.recv() => worker.take_in(dealt),
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
                     pause = ACCEPT_PAUSE;
                     // Without it, an answer in two writes waits 40 ms for the client's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    tokio::task::spawn_local(Rc::clone(&worker).attend(stream, worker.crew.admit(remote)));
+                    worker.deal(&dealer, stream, remote);
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
@@ -114,6 +123,11 @@ async fn serve<H: Handler>(
         }
     };
     drop(listener);
+    // What others have dealt to us until now is ours; what they deal from now on comes back to them.
+    dealer.dealt.close();
+    while let Ok(dealt) = dealer.dealt.try_recv() {
+        worker.take_in(dealt);
+    }
     worker.crew.drain();
     let mut until = until;
     while worker.crew.len() > 0 {
@@ -168,7 +182,7 @@ impl<H: Handler> Worker<H> {
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .max_send_buf_size(256 << 10);
-        Worker { handler, limits, crew: Crew::new(), http1, http2 }
+        Worker { handler, limits, crew: Crew::new(), outbox: Rc::default(), http1, http2 }
     }
 
     async fn tick(self: Rc<Self>) {
@@ -181,12 +195,40 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Gives a connection to the worker that has fewest.
+    fn deal(self: &Rc<Self>, dealer: &Dealer, stream: TcpStream, remote: SocketAddr) {
+        let held = dealer.pick();
+        if dealer.is_mine(&held) {
+            tokio::task::spawn_local(Rc::clone(self).attend(stream, self.crew.admit(remote, held)));
+            return;
+        }
+        match stream.into_std() {
+            Ok(stream) => {
+                if let Err(dealt) = dealer.deal(Dealt { stream, remote, held }) {
+                    self.take_in(dealt);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a connection could not be handed over, and is closed"),
+        }
+    }
+
+    /// Serves a connection that was accepted elsewhere.
+    fn take_in(self: &Rc<Self>, dealt: Dealt) {
+        match TcpStream::from_std(dealt.stream) {
+            Ok(stream) => {
+                let seat = self.crew.admit(dealt.remote, dealt.held);
+                tokio::task::spawn_local(Rc::clone(self).attend(stream, seat));
+            }
+            Err(error) => tracing::warn!(%error, "a connection could not be taken over, and is closed"),
+        }
+    }
+
     /// Serves one connection to its end.
     async fn attend(self: Rc<Self>, stream: TcpStream, seat: Seat) {
-        let connection = &seat.0;
+        let connection = &seat.connection;
         let Some((is_http2, ahead)) = preface::read(&stream, connection).await else { return };
         connection.multiplexed.set(is_http2);
-        let socket = Socket::new(stream, Rc::clone(connection), ahead);
+        let socket = Socket::new(stream, Rc::clone(&self.outbox), Rc::clone(connection), ahead);
         let service = service_fn(|request| self.handler.answer(request, connection));
         // The same for both protocols, which share no trait.
         macro_rules! drive {
