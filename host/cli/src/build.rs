@@ -1,10 +1,12 @@
-//! From a project to a `.wasm` that a host takes: cargo for `wasm32-wasip2`, settings for plugins, the manifest inside.
+//! From a project to a `.wasm` that a host takes: cargo for `wasm32-wasip2` with settings for plugins, or the author's own
+//! command; then the manifest inside.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use covet_server::config::BuildCommand;
 use serde_json::{Value, json};
 
 use crate::component::{self, MANIFEST_SECTION};
@@ -27,7 +29,8 @@ pub struct Built {
     pub path: PathBuf,
     pub size: u64,
     pub time: Duration,
-    pub way: Way,
+    /// What built it: a guest toolchain's name, or `command`.
+    pub toolchain: &'static str,
     /// Source files outside the project that went into it, as cargo tells; `covet dev` watches them too.
     pub sources: Vec<PathBuf>,
 }
@@ -36,7 +39,7 @@ impl Built {
     pub fn json(&self) -> Value {
         json!({
             "plugin": self.name, "version": self.version, "path": self.path, "bytes": self.size,
-            "ms": self.time.as_millis() as u64, "toolchain": self.way.name(),
+            "ms": self.time.as_millis() as u64, "toolchain": self.toolchain,
         })
     }
 
@@ -60,27 +63,65 @@ impl Built {
 /// `compile` (exit 5) when cargo fails: the reason stands above it, in rustc's words. `no-guest-target`; `not-a-plugin-crate`.
 pub fn build(project: &Project, quiet: bool) -> Result<Built> {
     let started = Instant::now();
-    let way = toolchain::find(&project.directory)?;
-    let package = project.package(way)?;
-    let artifact = compile(project, &package, way, quiet)?;
-
-    let mut wasm = std::fs::read(&artifact).map_err(Failure::io("reading", &artifact))?;
+    let made = match &project.build {
+        Some(command) => Made::by_command(project, command)?,
+        None => Made::by_cargo(project, quiet)?,
+    };
+    let mut wasm = std::fs::read(&made.component).map_err(Failure::io("reading", &made.component))?;
     if !component::is_component(&wasm) {
-        let message = format!("{} is no WebAssembly component", artifact.display());
+        let message = format!("{} is no WebAssembly component", made.component.display());
         return Err(Failure::new(Exit::Build, "not-a-component", message));
     }
     component::append_section(&mut wasm, MANIFEST_SECTION, project.manifest.as_bytes());
-    let path = package.artifact(&project.name);
-    replace(&path, &wasm)?;
+    replace(&made.path, &wasm)?;
     Ok(Built {
         name: project.name.clone(),
         version: project.version.clone(),
-        path,
+        path: made.path,
         size: wasm.len() as u64,
         time: started.elapsed(),
-        way,
-        sources: sources(&artifact),
+        toolchain: made.toolchain,
+        sources: made.sources,
     })
+}
+
+/// A component without its manifest, and where it goes with it.
+struct Made {
+    component: PathBuf,
+    path: PathBuf,
+    toolchain: &'static str,
+    sources: Vec<PathBuf>,
+}
+
+impl Made {
+    fn by_cargo(project: &Project, quiet: bool) -> Result<Made> {
+        let way = toolchain::find(&project.directory)?;
+        let package = project.package(way)?;
+        let component = compile(project, &package, way, quiet)?;
+        let sources = sources(&component);
+        Ok(Made { path: package.artifact(&project.name), component, toolchain: way.name(), sources })
+    }
+
+    /// What the command says goes to standard error.
+    fn by_command(project: &Project, build: &BuildCommand) -> Result<Made> {
+        let status = Command::new("sh")
+            .args(["-c", &build.command])
+            .current_dir(&project.directory)
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr())
+            .status()
+            .map_err(|error| Failure::failed("no-shell", format!("sh does not run: {error}")))?;
+        if !status.success() {
+            let message = format!("`{}` of {}'s plugin.toml failed: {status}", build.command, project.name);
+            return Err(Failure::new(Exit::Build, "compile", message));
+        }
+        Ok(Made {
+            component: project.directory.join(&build.component),
+            path: project.directory.join("target/covet").join(format!("{}.wasm", project.name)),
+            toolchain: "command",
+            sources: Vec::new(),
+        })
+    }
 }
 
 fn compile(project: &Project, package: &Package, way: Way, quiet: bool) -> Result<PathBuf> {

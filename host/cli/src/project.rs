@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use covet_server::config::Manifest;
+use covet_server::config::{BuildCommand, Manifest};
 use serde_json::Value;
 
 use crate::outcome::{Exit, Failure, Result};
@@ -19,6 +19,8 @@ pub struct Project {
     pub version: String,
     /// The text of `plugin.toml`; it travels in the `.wasm`.
     pub manifest: String,
+    /// How it is built where cargo does not build it.
+    pub build: Option<BuildCommand>,
 }
 
 /// What cargo knows of the project.
@@ -79,7 +81,13 @@ impl Project {
         let path = directory.join(MANIFEST);
         let manifest = std::fs::read_to_string(&path).map_err(Failure::io("reading", &path))?;
         let parsed = parse(&path, &manifest)?;
-        Ok(Project { directory: directory.to_owned(), name: parsed.name, version: parsed.version, manifest })
+        Ok(Project {
+            directory: directory.to_owned(),
+            name: parsed.name,
+            version: parsed.version,
+            manifest,
+            build: parsed.build,
+        })
     }
 
     /// Asks cargo for the package of this project.

@@ -18,6 +18,8 @@ pub struct Watch {
     project: PathBuf,
     /// What the last build read; empty before the first.
     sources: HashSet<PathBuf>,
+    /// Of a project with a build command of its own: what that writes.
+    component: Option<PathBuf>,
 }
 
 impl Watch {
@@ -41,6 +43,7 @@ impl Watch {
             watched: HashSet::new(),
             project: project.to_owned(),
             sources: HashSet::new(),
+            component: None,
         };
         watch.add(project, RecursiveMode::NonRecursive)?;
         let entries = std::fs::read_dir(project).map_err(Failure::io("listing", project))?;
@@ -50,6 +53,12 @@ impl Watch {
             }
         }
         Ok(watch)
+    }
+
+    /// The project is built by a command of its own, which writes this file: what is under `src/` or beside `plugin.toml`
+    /// starts a build.
+    pub fn built_to(&mut self, component: PathBuf) {
+        self.component = Some(component);
     }
 
     /// Watches the directories of these files too: crates by path, included files, directories made since the start. What
@@ -69,6 +78,11 @@ impl Watch {
     /// must not start a build: it may be our own output.
     pub fn matters(&self, file: &Path) -> bool {
         let Ok(inside) = file.strip_prefix(&self.project) else { return self.sources.contains(file) };
+        if let Some(component) = &self.component {
+            // What a command reads, nobody says; what it writes must not start it again.
+            let source = inside.starts_with("src") || inside.components().count() == 1;
+            return source && file != component;
+        }
         let elsewhere = ["tests", "benches", "examples"].iter().any(|directory| inside.starts_with(directory));
         // A module that is new, or that the last build missed, is in no list yet.
         let code = !elsewhere && inside.extension().is_some_and(|extension| extension == "rs" || extension == "toml");

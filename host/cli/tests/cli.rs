@@ -91,6 +91,34 @@ fn an_unknown_key_in_plugin_toml_is_answered_with_the_nearest_one_and_the_line()
 }
 
 #[test]
+fn a_project_with_a_build_command_of_its_own_is_built_by_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let with = |command: &str| {
+        let head = "name = \"x\"\nversion = \"0.1.0\"\n[build]\ncomponent = \"out/x.wasm\"\n";
+        manifest(directory.path(), &format!("{head}command = \"\"\"{command}\"\"\"\n"));
+        covet(directory.path(), &["build", "--json"])
+    };
+    // The smallest component: its preamble.
+    let output = with(r"mkdir -p out && printf '\\000asm\\015\\000\\001\\000' > out/x.wasm");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let built = json(&output);
+    assert_eq!(built["toolchain"], "command");
+    let wasm = std::fs::read(built["path"].as_str().unwrap()).unwrap();
+    assert!(wasm.windows(5).any(|part| part == b"out/x"), "the manifest travels in the component");
+
+    let output = with("printf hello > out/x.wasm");
+    assert_eq!(json(&output)["error"]["code"], "not-a-component");
+    let output = with("echo no such flag >&2; exit 7");
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("no such flag") && stderr(&output).contains('7'), "{}", stderr(&output));
+
+    manifest(directory.path(), "name = \"x\"\n[build]\ncommand = \"true\"\n");
+    let output = covet(directory.path(), &["build", "--json"]);
+    let message = json(&output)["error"]["message"].clone();
+    assert!(message.as_str().unwrap().contains("component ="), "{message}");
+}
+
+#[test]
 fn with_no_host_there_commands_exit_3_and_name_the_address() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_covet"))

@@ -26,7 +26,7 @@ use self::reader::{Environment, Section, Source, Value, process_env};
 pub use self::{
     databases::{DEFAULT, DatabaseConfig, Location, PoolConfig},
     limits::LimitsTable,
-    manifest::{MANIFEST_SECTION, MAX_MANIFEST, Manifest},
+    manifest::{BuildCommand, MANIFEST_SECTION, MAX_MANIFEST, Manifest},
     path::{check_host, check_mount, check_name},
     reader::{ConfigError, Problem},
 };

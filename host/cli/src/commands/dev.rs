@@ -48,9 +48,12 @@ pub fn run(args: &Dev, output: Output) -> Result<()> {
         let _ = stop.send(Event::Stop);
     })?;
     let changed = send.clone();
-    let watch = Watch::new(&project.directory, &state, move |file| {
+    let mut watch = Watch::new(&project.directory, &state, move |file| {
         let _ = changed.send(Event::Changed(file));
     })?;
+    if let Some(build) = &project.build {
+        watch.built_to(project.directory.join(&build.component));
+    }
     let url = format!("http://{}", server.http_addr());
     let session = Session {
         admin: Admin::new(format!("http://{}", server.admin_addr()), host::token(token, &state)?),

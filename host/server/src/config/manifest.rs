@@ -19,10 +19,32 @@ pub struct Manifest {
     /// Default `0.0.0`.
     pub version: String,
     pub description: Option<String>,
+    /// How it is built where cargo does not build it; nothing for the host.
+    pub build: Option<BuildCommand>,
     /// Where the author wants it; the operator's word wins. Default `/`.
     pub mount: Option<String>,
     /// Limits that the author asks for; they count where they are lower than the operator's.
     pub limits: LimitsTable,
+}
+
+/// `[build]`: another language's, or another build tool's, way to the component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildCommand {
+    /// For `sh -c`, in the directory of `plugin.toml`.
+    pub command: String,
+    /// The component that it writes, relative to that directory.
+    pub component: String,
+}
+
+impl BuildCommand {
+    fn read(mut section: Section<'_, '_>) -> Option<BuildCommand> {
+        let (command, component) = (section.text("command"), section.text("component"));
+        if command.is_none() || component.is_none() {
+            section.refuse("it takes both: command = \"make plugin.wasm\" and component = \"plugin.wasm\"");
+        }
+        section.close();
+        Some(BuildCommand { command: command?, component: component? })
+    }
 }
 
 impl Manifest {
@@ -60,6 +82,7 @@ impl Manifest {
                 })
             });
         }
+        manifest.build = root.section("build").and_then(BuildCommand::read);
         if let Some(limits) = root.section("limits") {
             manifest.limits = LimitsTable::read(limits);
         }

@@ -338,6 +338,12 @@ impl<'s, 'a> Section<'s, 'a> {
         self.get(key)?.table()
     }
 
+    /// Says what is wrong with the section as a whole.
+    pub fn refuse(&self, message: impl fmt::Display) {
+        let line = self.table.keys().map(|name| self.source.line(name.span().start)).min().unwrap_or(0);
+        self.source.problem(line, &self.path, format!("[{}]: {message}", self.path));
+    }
+
     /// Reports every key that nobody asked for.
     pub fn close(self) {
         for (name, value) in self.all() {
