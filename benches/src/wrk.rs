@@ -1,4 +1,4 @@
-//! Load: `wrk`, one thread, 64 keep-alive connections, from outside the host.
+//! Load: `wrk`, 64 keep-alive connections and as many threads as there are processors, from outside the host.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -41,9 +41,14 @@ impl Run {
 pub struct Load {
     pub url: String,
     pub connections: u32,
+    pub threads: u32,
     pub seconds: f64,
     /// Lua run once, as `wrk.method = "POST"`.
     pub setup: String,
+}
+
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
 const REPORT: &str = r#"
@@ -57,7 +62,7 @@ end
 
 impl Load {
     pub fn get(url: impl Into<String>, seconds: f64) -> Load {
-        Load { url: url.into(), connections: 64, seconds, setup: String::new() }
+        Load { url: url.into(), connections: 64, threads: processors(), seconds, setup: String::new() }
     }
 
     /// A POST with a JSON body.
@@ -65,11 +70,16 @@ impl Load {
         let setup = format!(
             "wrk.method = \"POST\"\nwrk.body = [==[{body}]==]\nwrk.headers[\"content-type\"] = \"application/json\"\n"
         );
-        Load { url: url.into(), connections: 64, seconds, setup }
+        Load { url: url.into(), connections: 64, threads: processors(), seconds, setup }
     }
 
     pub fn connections(mut self, connections: u32) -> Load {
         self.connections = connections;
+        self
+    }
+
+    pub fn threads(mut self, threads: u32) -> Load {
+        self.threads = threads;
         self
     }
 
@@ -81,7 +91,9 @@ impl Load {
         // wrk takes whole seconds; shorter ones only occur with --quick.
         let seconds = self.seconds.ceil().max(1.0) as u64;
         let output = command("wrk")
-            .args(["-t1", "--latency", "--timeout", "10s"])
+            .args(["--latency", "--timeout", "10s"])
+            // No thread without a connection.
+            .arg(format!("-t{}", self.threads.clamp(1, self.connections.max(1))))
             .arg(format!("-c{}", self.connections))
             .arg(format!("-d{seconds}s"))
             .arg("-s")

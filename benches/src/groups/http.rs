@@ -51,6 +51,9 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
         Contestant::new("JSON of one row by primary key, warm", &warm.process, get(warm.url("/users/4711"))),
         Contestant::new("hello, fresh instance each request", &fresh.process, get(fresh.url("/hello"))),
         Contestant::new("JSON of one row by primary key, fresh", &fresh.process, get(fresh.url("/users/4711"))),
+        Contestant::new("bare hyper, multi-thread, one load thread", &multi, get(url(multi_at)).threads(1)),
+        Contestant::new("bare hyper, per-core, one load thread", &per_core, get(url(per_core_at)).threads(1)),
+        Contestant::new("hello, warm instances, one load thread", &warm.process, get(warm.url("/hello")).threads(1)),
     ];
     for contestant in &contest {
         contestant.load.run()?;
@@ -69,17 +72,18 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
         }
     }
 
-    let baseline = contest
-        .iter()
-        .filter(|c| c.name.starts_with("bare"))
-        .max_by(|a, b| a.per_second().total_cmp(&b.per_second()))
-        .context("no baseline")?;
-    let (name, per_second, cpu) = (baseline.name, baseline.per_second(), baseline.cpu());
+    // The faster of the two flavours, under the same load.
+    let baseline = |one_thread: bool| {
+        let bare = contest.iter().filter(|c| c.name.starts_with("bare") && c.has_one_thread() == one_thread);
+        bare.max_by(|a, b| a.per_second().total_cmp(&b.per_second())).context("no baseline")
+    };
+    let (full, one) = (baseline(false)?, baseline(true)?);
     let mut rows: Vec<Row> = Vec::new();
     for contestant in &contest {
         let mut row = contestant.row();
         if !contestant.name.starts_with("bare") {
-            row = row.against(format!("{name}, hello"), per_second).extra("baseline_cpu_us", cpu);
+            let bare = if contestant.has_one_thread() { one } else { full };
+            row = row.against(format!("{}, hello", bare.name), bare.per_second()).extra("baseline_cpu_us", bare.cpu());
         }
         rows.push(match contestant.name {
             "hello, warm instances" => row.target(&[Target::RatioAtLeast(0.85)]),
@@ -94,6 +98,10 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
 impl<'a> Contestant<'a> {
     fn new(name: &'static str, server: &'a Process, load: Load) -> Self {
         Contestant { name, server, load, runs: Vec::new() }
+    }
+
+    fn has_one_thread(&self) -> bool {
+        self.name.ends_with(", one load thread")
     }
 
     fn over_rounds(&self, of: impl Fn(&Run) -> f64) -> f64 {
