@@ -110,7 +110,8 @@ fn a_project_with_a_build_command_of_its_own_is_built_by_it() {
     assert_eq!(json(&output)["error"]["code"], "not-a-component");
     let output = with("echo no such flag >&2; exit 7");
     assert_eq!(output.status.code(), Some(5));
-    assert!(stderr(&output).contains("no such flag") && stderr(&output).contains('7'), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no such flag"), "{}", stderr(&output));
+    assert!(json(&output)["error"]["message"].as_str().unwrap().contains("exit status: 7"), "{output:?}");
 
     manifest(directory.path(), "name = \"x\"\n[build]\ncommand = \"true\"\n");
     let output = covet(directory.path(), &["build", "--json"]);

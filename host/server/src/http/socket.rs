@@ -87,6 +87,10 @@ impl Write for Socket {
         if self.lingering.is_none() {
             ready!(wire.poll_drain(cx))?;
             ready!(Pin::new(&mut *wire.stream.borrow_mut()).poll_shutdown(cx))?;
+            if self.connection.fate() == Fate::Drain {
+                // The whole host goes, and waits for nobody.
+                return Poll::Ready(Ok(()));
+            }
             self.lingering = Some(Box::pin(tokio::time::sleep(LINGER)));
         }
         let mut unwanted = [0; 4096];
