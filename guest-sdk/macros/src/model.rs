@@ -62,7 +62,7 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
     for field in fields {
         match relations::rows(field) {
             Ok(field) => rows.push(field),
-            Err(column) => columns.push(column),
+            Err(column) => columns.push(*column),
         }
     }
     check_names(name, &options, &columns)?;

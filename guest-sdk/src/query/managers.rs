@@ -187,11 +187,16 @@ pub struct JoinedRows<M: Model, T: Model, L> {
 pub struct Between<M: Model, T: Model, L> {
     pub by: Column<L, ForeignKey<M>>,
     pub onward: Column<L, ForeignKey<T>>,
-    pub make: fn(ForeignKey<M>, ForeignKey<T>) -> L,
+    pub make: Make<M, T, L>,
     /// Of a model's relation to itself: the other way round, which is kept alike.
-    pub mirrored: Option<fn(ForeignKey<M>, ForeignKey<T>) -> L>,
-    pub mirror: Option<(Column<L, ForeignKey<T>>, Column<L, ForeignKey<M>>)>,
+    pub mirrored: Option<Make<M, T, L>>,
+    pub mirror: Option<Mirror<M, T, L>>,
 }
+
+/// Makes a row of a table between.
+type Make<M, T, L> = fn(ForeignKey<M>, ForeignKey<T>) -> L;
+/// The two relations of a table between, the other way round.
+type Mirror<M, T, L> = (Column<L, ForeignKey<T>>, Column<L, ForeignKey<M>>);
 
 impl<M: Model, T: Model, L> fmt::Debug for JoinedRows<M, T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

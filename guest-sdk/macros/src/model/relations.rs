@@ -18,11 +18,11 @@ pub(super) struct Rows {
 }
 
 /// Tells a field of rows by the name of its type.
-pub(super) fn rows(field: Field) -> Result<Rows, Field> {
+pub(super) fn rows(field: Field) -> Result<Rows, Box<Field>> {
     let joined = named(&field.ty, "ManyToMany");
     match joined.or_else(|| named(&field.ty, "Related")).and_then(argument) {
         Some(model) => Ok(Rows { model: model.clone(), joined: joined.is_some(), field }),
-        None => Err(field),
+        None => Err(Box::new(field)),
     }
 }
 
@@ -149,7 +149,12 @@ pub(super) fn pointing(model: &Ident, vis: &Visibility, field: &Field) -> Option
     let accessor =
         Accessor { owner: owner.clone(), owner_name: type_name(target, model), name: related_name, rows: &rows, vis };
     let made = quote_spanned! {field.ty.span()=>
-        ::covet::query::PointingRows::new(self, #model::#by(), |row, key| row.#by = ::core::convert::From::from(key))
+        ::covet::query::PointingRows::new(self, #model::#by(), |row, key| {
+            // The relation may be nullable, or may not.
+            #[allow(clippy::useless_conversion)]
+            let key = ::core::convert::From::from(key);
+            row.#by = key;
+        })
     };
     Some(accessor.write(
         &quote!(::covet::__private::LinkMeta::new(#meta, #by_text, ::core::option::Option::None, #meta)),
