@@ -205,6 +205,10 @@ impl Connection {
         self.fate = fate;
         Err(match meaning {
             Meaning::Told(error) => error,
+            // Nobody hears of it: no question for each row that is left out.
+            Meaning::Duplicate(index) if sql.contains(bind::IGNORE) => {
+                DbError::UniqueViolation(format!("index '{}'", index.name))
+            }
             Meaning::Duplicate(index) => {
                 let columns = self.columns_of(index).await;
                 // What the failure did, not what the question about it did.
