@@ -32,7 +32,8 @@ const PATHS: [&str; 16] = [
 fn pages(url: &str) -> Vec<(u16, Vec<u8>)> {
     let toml = format!(
         "[databases.default]\nurl = {{ env = \"DATABASE_URL\" }}\npool = {{ min_size = 0, max_size = 4 }}\n\
-         [plugins.flights.config]\nload_token = \"{TOKEN}\"\n"
+         [plugins.flights.config]\nload_token = \"{TOKEN}\"\n\
+         [plugins.flights.limits]\ndeadline = \"5m\"\ncpu = \"1m\"\ntransaction = \"5m\"\n"
     );
     let host = Host::options().config(&toml).env("DATABASE_URL", url).start().unwrap();
     host.deploy("flights", &example("flights").unwrap(), Some("/")).unwrap();

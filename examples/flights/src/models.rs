@@ -26,7 +26,7 @@ pub struct Airport {
 #[derive(Model, Clone, Debug)]
 #[model(
     table = "routes",
-    ordering = "-flights",
+    ordering = "-flights, id",
     unique(origin, destination),
     index(origin, -flights),
     index(destination, -flights)
