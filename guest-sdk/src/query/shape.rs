@@ -318,7 +318,11 @@ impl Level {
 fn orders_to_wire(meta: &'static ModelMeta, words: &[u64]) -> Vec<wit::Order> {
     words
         .iter()
-        .map(|word| wit::Order { by: Path::of_word(*word).to_wire(meta), descending: word >> ARGUMENT & 1 == 1 })
+        .map(|word| wit::Order {
+            by: vec![wit::Node::Field(Path::of_word(*word).to_wire(meta))],
+            descending: word >> ARGUMENT & 1 == 1,
+            nulls: None,
+        })
         .collect()
 }
 
@@ -426,8 +430,12 @@ impl Shape {
                 limit: (flags & flag::LIMIT != 0).then(&mut param),
                 offset: (flags & flag::OFFSET != 0).then(&mut param),
                 related: related.iter().map(|word| Path::of_word(*word).names(meta)).collect(),
-                fields: fields.iter().map(|word| Path::of_word(*word).to_wire(meta)).collect(),
+                fields: fields.iter().map(|word| vec![wit::Node::Field(Path::of_word(*word).to_wire(meta))]).collect(),
+                computed: Vec::new(),
+                group: None,
                 distinct: flags & flag::DISTINCT != 0,
+                distinct_on: Vec::new(),
+                combine: Vec::new(),
                 prefetch: self.levels.iter().map(Level::to_wire).collect(),
             }),
             v if v == Verb::Count as u8 => wit::Operation::Count(nodes),
@@ -437,22 +445,25 @@ impl Shape {
                 filter: nodes,
                 assignments: order
                     .iter()
-                    .map(|word| wit::Assignment {
-                        field: Path::of_word(*word).to_wire(meta).field,
-                        change: match (word >> ARGUMENT) as u8 {
-                            1 => wit::Change::Add,
-                            2 => wit::Change::Subtract,
-                            3 => wit::Change::Multiply,
-                            _ => wit::Change::Set,
-                        },
-                        param: param(),
+                    .map(|word| {
+                        let path = Path::of_word(*word).to_wire(meta);
+                        let value = wit::Node::Param(wit::Parameter { index: param(), kind: None });
+                        let calculated =
+                            |by| vec![wit::Node::Field(path.clone()), value.clone(), wit::Node::Calculate(by)];
+                        let value = match (word >> ARGUMENT) as u8 {
+                            1 => calculated(wit::Arithmetic::Add),
+                            2 => calculated(wit::Arithmetic::Subtract),
+                            3 => calculated(wit::Arithmetic::Multiply),
+                            _ => vec![value],
+                        };
+                        wit::Assignment { field: path.field, value }
                     })
                     .collect(),
             }),
             v if v == Verb::Delete as u8 => wit::Operation::Delete(nodes),
             _ => wit::Operation::GetOrCreate(wit::GetOrCreate { filter: nodes, create: insert() }),
         };
-        wit::Shape { model: meta.name.into(), operation }
+        wit::Shape { model: meta.name.into(), operation, queries: Vec::new() }
     }
 }
 

@@ -61,6 +61,9 @@ fn node(node: &wit::Node) -> String {
         wit::Node::AllOf(n) => format!("all({n})"),
         wit::Node::AnyOf(n) => format!("any({n})"),
         wit::Node::Negate => "not".into(),
+        wit::Node::Field(path) => field(path),
+        wit::Node::Param(param) => format!("${}", param.index),
+        other => format!("{other:?}"),
     }
 }
 
@@ -173,12 +176,13 @@ fn a_select_names_everything_by_its_path() {
         &[author.word(), country.word()],
         &[],
     );
-    let wit::Shape { model, operation: wit::Operation::Select(select) } = shape.to_wire() else { panic!() };
+    let wit::Shape { model, operation: wit::Operation::Select(select), .. } = shape.to_wire() else { panic!() };
     assert_eq!(model, "Post");
     assert_eq!((select.limit, select.offset), (Some(1), Some(2)), "behind the filter's parameters");
     assert!(select.reverse && !select.distinct);
     assert_eq!(select.related, [vec!["author"], vec!["author", "country"]]);
-    let order: Vec<_> = select.order.iter().map(|o| (field(&o.by), o.descending)).collect();
+    let order: Vec<_> =
+        select.order.iter().map(|o| (o.by.iter().map(node).collect::<String>(), o.descending)).collect();
     assert_eq!(order, [("views".to_string(), true), ("title".to_string(), false)]);
 }
 
@@ -189,8 +193,10 @@ fn an_update_takes_its_values_behind_those_of_its_filter() {
     let words: Vec<u64> = changes.iter().map(|c| c.word).collect();
     let shape = Shape::new(Post::meta(), Verb::Update, 0, &filter.words, &words, &[], &[]);
     let wit::Operation::Update(update) = shape.to_wire().operation else { panic!() };
-    let told: Vec<_> = update.assignments.iter().map(|a| (a.field.as_str(), a.change, a.param)).collect();
-    assert_eq!(told, [("views", wit::Change::Add, 1), ("title", wit::Change::Set, 2), ("note", wit::Change::Set, 3)]);
+    let value = |a: &wit::Assignment| a.value.iter().map(node).collect::<Vec<_>>().join(", ");
+    let told: Vec<_> = update.assignments.iter().map(|a| (a.field.as_str(), value(a))).collect();
+    let add = "views, $1, Node::Calculate(Arithmetic::Add)".to_owned();
+    assert_eq!(told, [("views", add), ("title", "$2".to_owned()), ("note", "$3".to_owned())]);
     assert_eq!(params(changes[2].params.clone()), "[null]");
 }
 

@@ -24,6 +24,7 @@ fn main() -> Result<(), QueryError> {
     let by_key = Shape {
         model: "Post".to_owned(),
         operation: Operation::Select(Select { filter: vec![node], ..Select::default() }),
+        queries: Vec::new(),
     };
     let number = plans.prepare(&by_key)?;
     let plan = plans.get(number).ok_or_else(|| QueryError::BadQuery("the plan is gone".to_owned()))?;

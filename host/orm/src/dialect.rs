@@ -4,6 +4,7 @@
 //! means the same in each: cases fold by Unicode, texts compare by their bytes, parts of dates are those of UTC, and a number
 //! that outgrows its column is an error, never another number. Where a database can't quite, its module says so.
 
+mod functions;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -14,6 +15,8 @@ use sea_query::{DeleteStatement, Expr, NullOrdering, SelectStatement, UpdateStat
 use crate::bind::Code;
 use crate::schema::Kind;
 use crate::shape::Lookup;
+
+pub(crate) use functions::{Functions, Typed};
 
 /// A database's SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +72,7 @@ pub(crate) struct Insertion<'a> {
 }
 
 /// The words of one dialect. Placeholders within are sea-query values, numbered by slot.
-pub(crate) trait Words: Sync {
+pub(crate) trait Words: Sync + Functions {
     fn dialect(&self) -> Dialect;
 
     fn select(&self, statement: &SelectStatement) -> (String, Values);
@@ -103,13 +106,6 @@ pub(crate) trait Words: Sync {
     fn matches(&self, text: Expr, pattern: Expr) -> Expr;
     /// A part of a date or time in UTC, 64 bits. Only of kinds that have it.
     fn part(&self, kind: &Kind, part: Lookup, moment: Expr) -> Expr;
-
-    /// A number, moment or duration plus (or minus) an operand of [`Code::Delta`]; past what the column holds it must fail.
-    /// `operand` occurs once a call of the closure.
-    fn sum(&self, kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr;
-    /// A number or duration times such an operand; a decimal's product is rounded half away from zero. Past what the column
-    /// holds it must fail.
-    fn product(&self, kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr;
 }
 
 /// Names between a dialect's quotes; the catalog lets only plain identifiers in.

@@ -2,10 +2,11 @@
 
 use crate::schema::{ArraySpec, DecimalSpec, Element, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use crate::shape::{
-    Assignment, Change, Comparison, FieldPath, GetOrCreate, Insert, Lookup, Node, Operand, Operation, Order, Prefetch,
-    Select, Shape, Update,
+    Aggregate, Aggregation, Arithmetic, Assignment, Call, Choice, Combination, Combining, Comparison, FieldPath,
+    Function, GetOrCreate, InnerQuery, Insert, Lookup, Node, Nulls, Operand, Operation, Order, Parameter, Prefetch,
+    Ranking, Select, Shape, Summary, Update, Window, WindowFunction,
 };
-use crate::{Call, Catalog, Dialect, Plans, plan};
+use crate::{Catalog, Dialect, Plans, plan};
 
 /// Reads bytes as choices; past the end every choice is 0.
 struct Choices<'b> {
@@ -60,27 +61,85 @@ impl Choices<'_> {
         FieldPath { via, field: self.name() }
     }
 
+    fn one_of<T: Copy>(&mut self, all: &[T], otherwise: T) -> T {
+        let at = usize::from(self.byte());
+        all.get(at % all.len().max(1)).copied().unwrap_or(otherwise)
+    }
+
+    fn kind(&mut self) -> Kind {
+        match self.byte() % 8 {
+            0 => Kind::Boolean,
+            1 => Kind::Float64,
+            2 => Kind::Decimal(DecimalSpec { digits: self.byte() % 50, scale: self.byte() % 50 }),
+            3 => Kind::Text,
+            4 => Kind::Datetime,
+            5 => Kind::Date,
+            6 => Kind::Duration,
+            _ => Kind::Int64,
+        }
+    }
+
+    fn param(&mut self) -> Node {
+        let kind = if self.flag() { Some(self.kind()) } else { None };
+        Node::Param(Parameter { index: self.number(), kind })
+    }
+
+    fn comparison(&mut self) -> Node {
+        let left = self.path();
+        let lookup = self.one_of(&Lookup::ALL, Lookup::Exact);
+        let right =
+            if self.byte().is_multiple_of(5) { Operand::Field(self.path()) } else { Operand::Param(self.number()) };
+        Node::Compare(Comparison { left, lookup, right })
+    }
+
     fn node(&mut self) -> Node {
-        match self.byte() % 6 {
+        match self.byte() % 24 {
             0 => Node::AllOf(self.number()),
             1 => Node::AnyOf(self.number()),
             2 => Node::Negate,
-            _ => {
-                let left = self.path();
-                let lookup =
-                    Lookup::ALL.get(usize::from(self.byte()) % Lookup::ALL.len()).copied().unwrap_or(Lookup::Exact);
-                let right = if self.byte().is_multiple_of(5) {
-                    Operand::Field(self.path())
-                } else {
-                    Operand::Param(self.number())
-                };
-                Node::Compare(Comparison { left, lookup, right })
+            3 => Node::Test(self.one_of(&Lookup::ALL, Lookup::Exact)),
+            4 => Node::Exists(self.number()),
+            5 => Node::Among(self.number()),
+            6 | 7 => Node::Field(self.path()),
+            8 => Node::Outer(self.path()),
+            9 | 10 => self.param(),
+            11 | 12 => Node::Calculate(self.one_of(&Arithmetic::ALL, Arithmetic::Add)),
+            13 | 14 => {
+                Node::Call(Call { function: self.one_of(&Function::ALL, Function::Now), arguments: self.number() })
             }
+            15 => Node::Cast(self.kind()),
+            16 => Node::Choose(Choice { branches: self.number(), otherwise: self.flag() }),
+            17 => Node::Aggregate(Aggregate {
+                function: self.one_of(&Aggregation::ALL, Aggregation::Count),
+                value: self.flag(),
+                distinct: self.flag(),
+                filtered: self.flag(),
+            }),
+            18 => Node::Window(Window {
+                function: if self.flag() {
+                    WindowFunction::Ranking(self.one_of(&Ranking::ALL, Ranking::Rank))
+                } else {
+                    WindowFunction::Aggregation(self.one_of(&Aggregation::ALL, Aggregation::Sum))
+                },
+                arguments: self.number(),
+                partition: self.number(),
+                order: self.several(Self::flag),
+            }),
+            19 => Node::Subquery(self.number()),
+            _ => self.comparison(),
         }
+    }
+
+    fn value(&mut self) -> Vec<Node> {
+        if self.flag() { vec![Node::Field(self.path())] } else { self.several(Self::node) }
     }
 
     fn insert(&mut self) -> Insert {
         Insert { fields: self.several(Self::name), many: self.flag(), ignore_conflicts: self.flag() }
+    }
+
+    fn order(&mut self) -> Order {
+        Order { by: self.value(), descending: self.flag(), nulls: self.flag().then_some(Nulls::Last) }
     }
 
     fn level(&mut self) -> Prefetch {
@@ -91,43 +150,61 @@ impl Choices<'_> {
                 steps.get(usize::from(choices.byte()) % steps.len()).copied().unwrap_or_default().to_owned()
             }),
             filter: self.several(Self::node),
-            order: self.several(|choices| Order { by: choices.path(), descending: choices.flag() }),
+            order: self.several(Self::order),
             reverse: self.flag(),
             limit: self.flag().then(|| self.number()),
             related: self.several(|choices| choices.several(Self::name)),
         }
     }
 
+    fn select(&mut self) -> Select {
+        Select {
+            prefetch: if self.flag() { self.several(Self::level) } else { Vec::new() },
+            filter: self.several(Self::node),
+            order: self.several(Self::order),
+            reverse: self.flag(),
+            limit: self.flag().then(|| self.number()),
+            offset: self.flag().then(|| self.number()),
+            related: self.several(|choices| choices.several(Self::name)),
+            fields: if self.flag() { self.several(Self::value) } else { Vec::new() },
+            computed: if self.flag() { self.several(Self::value) } else { Vec::new() },
+            group: if self.flag() { Some(self.several(Self::value)) } else { None },
+            distinct: self.flag(),
+            distinct_on: if self.flag() { self.several(Self::value) } else { Vec::new() },
+            combine: if self.flag() { self.several(Self::combination) } else { Vec::new() },
+        }
+    }
+
+    fn combination(&mut self) -> Combination {
+        const ALL: [Combining; 6] = [
+            Combining::Union,
+            Combining::UnionAll,
+            Combining::Intersect,
+            Combining::IntersectAll,
+            Combining::Except,
+            Combining::ExceptAll,
+        ];
+        Combination { combining: self.one_of(&ALL, Combining::Union), query: self.number() }
+    }
+
+    fn inner_query(&mut self) -> InnerQuery {
+        let model = self.one_of(&["Author", "Post", "Nobody"], "Post");
+        InnerQuery { model: model.to_owned(), select: self.select() }
+    }
+
     fn operation(&mut self) -> Operation {
-        match self.byte() % 7 {
-            0 => Operation::Select(Select {
-                prefetch: if self.flag() { self.several(Self::level) } else { Vec::new() },
-                filter: self.several(Self::node),
-                order: self.several(|choices| Order { by: choices.path(), descending: choices.flag() }),
-                reverse: self.flag(),
-                limit: self.flag().then(|| self.number()),
-                offset: self.flag().then(|| self.number()),
-                related: self.several(|choices| choices.several(Self::name)),
-                fields: if self.flag() { self.several(Self::path) } else { Vec::new() },
-                distinct: self.flag(),
-            }),
+        match self.byte() % 8 {
+            0 => Operation::Select(self.select()),
             1 => Operation::Count(self.several(Self::node)),
             2 => Operation::Exists(self.several(Self::node)),
             3 => Operation::Insert(self.insert()),
             4 => Operation::Update(Update {
                 filter: self.several(Self::node),
-                assignments: self.several(|choices| Assignment {
-                    field: choices.name(),
-                    change: match choices.byte() % 4 {
-                        0 => Change::Set,
-                        1 => Change::Add,
-                        2 => Change::Subtract,
-                        _ => Change::Multiply,
-                    },
-                    param: choices.number(),
-                }),
+                assignments: self
+                    .several(|choices| Assignment { field: choices.name(), value: choices.several(Self::node) }),
             }),
             5 => Operation::Delete(self.several(Self::node)),
+            6 => Operation::Summary(Summary { of: self.select(), values: self.several(Self::value) }),
             _ => Operation::GetOrCreate(GetOrCreate { filter: self.several(Self::node), create: self.insert() }),
         }
     }
@@ -141,7 +218,8 @@ pub fn shape(bytes: &[u8]) -> Shape {
         7 => "Nobody",
         _ => "Post",
     };
-    Shape { model: model.to_owned(), operation: choices.operation() }
+    let queries = if choices.flag() { choices.several(Choices::inner_query) } else { Vec::new() };
+    Shape { model: model.to_owned(), operation: choices.operation(), queries }
 }
 
 /// Two models with a field of every kind and both sorts of relation.
@@ -226,7 +304,7 @@ pub fn plan_any(bytes: &[u8]) {
         return;
     };
     if let Ok(plan) = plan(&catalog, Dialect::Sqlite, &shape(bytes)) {
-        let _ = Call::of(&std::sync::Arc::new(plan), bytes);
+        let _ = crate::Call::of(&std::sync::Arc::new(plan), bytes);
     }
 }
 
@@ -239,7 +317,7 @@ pub fn plans() -> Plans {
         .nth(1)
         .map(|model| model.fields.into_iter().map(|field| field.name).collect())
         .unwrap_or_default();
-    let shape = |operation| Shape { model: "Post".to_owned(), operation };
+    let shape = |operation| Shape::of("Post", operation);
     for many in [false, true] {
         let insert = Insert { fields: all.clone(), many, ignore_conflicts: many };
         let _ = plans.prepare(&shape(Operation::Insert(insert)));
@@ -249,7 +327,8 @@ pub fn plans() -> Plans {
             let node = Node::Compare(Comparison { left: FieldPath::of(field), lookup, right: Operand::Param(0) });
             let _ = plans.prepare(&shape(Operation::Count(vec![node])));
         }
-        let assignment = Assignment { field: field.clone(), change: Change::Set, param: 0 };
+        let value = vec![Node::Param(Parameter { index: 0, kind: None })];
+        let assignment = Assignment { field: field.clone(), value };
         let _ = plans.prepare(&shape(Operation::Update(Update { filter: Vec::new(), assignments: vec![assignment] })));
     }
     let posts = Prefetch { relation: vec!["Post.parent".to_owned()], limit: Some(0), ..Prefetch::default() };
@@ -263,7 +342,7 @@ pub fn plans() -> Plans {
 pub fn bind_any(plans: &Plans, bytes: &[u8]) {
     for number in 0..plans.len() {
         if let Some(plan) = u32::try_from(number).ok().and_then(|number| plans.peek(number)) {
-            let _ = Call::of(plan, bytes);
+            let _ = crate::Call::of(plan, bytes);
         }
     }
 }

@@ -3,9 +3,14 @@
 //! SQL text contains checked identifiers and placeholders only; nothing a plugin sends at run time reaches it. A plan
 //! proves which reads are short ([`covet_db::Access::ShortRead`]), and names the tables that it reads and writes.
 
+mod aggregate;
+mod body;
+mod combine;
 pub(crate) mod condition;
 mod delete;
 mod filter;
+mod group;
+mod inner;
 mod order;
 mod path;
 mod prefetch;
@@ -13,6 +18,10 @@ mod proof;
 mod query;
 mod reverse;
 mod select;
+mod summary;
+mod term;
+mod tree;
+mod value;
 mod write;
 
 use std::collections::BTreeSet;
@@ -22,18 +31,21 @@ use covet_db::{InsertKey, Statement, Value, Work};
 use minicbor::decode::Decoder;
 
 use crate::bind::{self, Items, Slots};
-use crate::shape::{Operation, Shape};
+use crate::dialect::Words;
+use crate::shape::{InnerQuery, Operation, Shape};
 use crate::{Catalog, Dialect, QueryError};
 
+pub use body::{MAX_COLUMNS, MAX_LIMIT};
 pub(crate) use delete::{Deletion, Edge, First, Part, Rule};
-pub use filter::{MAX_DEPTH, MAX_NODES};
-pub use path::{MAX_JOINS, MAX_PATH};
+pub use path::{MAX_JOINS, MAX_NESTED, MAX_PATH, MAX_QUERIES};
 pub use prefetch::MAX_LEVELS;
 pub(crate) use prefetch::{Level, Tree};
 pub use proof::{SHORT_LIST, SHORT_OFFSET, SHORT_ROWS};
-pub use select::{MAX_COLUMNS, MAX_LIMIT, ROW_GUARD};
+pub use select::ROW_GUARD;
+pub use tree::{MAX_DEPTH, MAX_NODES};
 pub use write::MAX_INSERT_ROWS;
 
+use path::Scope;
 use proof::Brevity;
 
 /// A query, ready to run with any parameters. Immutable; shared by all instances of a generation.
@@ -103,24 +115,39 @@ impl Read {
 /// # Errors
 /// `BadQuery` when the shape doesn't fit the models, `TooLarge` past a limit; each says what to write instead.
 pub fn plan(catalog: &Catalog, dialect: Dialect, shape: &Shape) -> Result<Plan, QueryError> {
-    let words = dialect.words();
     let Some(root) = catalog.index_of(&shape.model) else {
-        return Err(QueryError::bad(format!(
-            "model {:?} is not in this plugin: add it to `models`",
-            shape.model.chars().take(80).collect::<String>()
-        )));
+        return Err(path::unknown_model(&shape.model));
     };
+    let ground = Ground { catalog, words: dialect.words(), queries: &shape.queries, root };
     let made = match &shape.operation {
-        Operation::Select(select) if !select.prefetch.is_empty() => prefetch::tree(catalog, words, root, select),
-        Operation::Select(select) => select::select(catalog, words, root, select),
-        Operation::Count(filter) => select::count(catalog, words, root, filter),
-        Operation::Exists(filter) => select::exists(catalog, words, root, filter),
-        Operation::Insert(insert) => write::insert(catalog, words, root, insert),
-        Operation::Update(update) => write::update(catalog, words, root, update),
-        Operation::Delete(filter) => delete::delete(catalog, words, root, filter),
-        Operation::GetOrCreate(both) => write::get_or_create(catalog, words, root, both),
+        Operation::Select(select) if !select.prefetch.is_empty() => prefetch::tree(ground, select),
+        Operation::Select(select) => select::select(ground, select),
+        Operation::Summary(summary) => select::summarise(ground, summary),
+        Operation::Count(filter) => select::count(ground, filter),
+        Operation::Exists(filter) => select::exists(ground, filter),
+        Operation::Insert(insert) => write::insert(ground, insert),
+        Operation::Update(update) => write::update(ground, update),
+        Operation::Delete(filter) => delete::delete(ground, filter),
+        Operation::GetOrCreate(both) => write::get_or_create(ground, both),
     }?;
     Ok(made.into_plan(catalog))
+}
+
+/// What a shape is planned on.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'c> {
+    pub catalog: &'c Catalog,
+    pub words: &'static dyn Words,
+    pub queries: &'c [InnerQuery],
+    /// The model, as an index into the catalog.
+    pub root: usize,
+}
+
+impl<'c> Ground<'c> {
+    /// A scope whose root table goes by `alias`.
+    fn scope(self, alias: &str) -> Result<Scope<'c>, QueryError> {
+        Scope::new(self.catalog, self.root, alias)?.with(self.queries)
+    }
 }
 
 /// What planning an operation yields; tables as indexes into the catalog.

@@ -2,148 +2,57 @@
 //!
 //! A shape holds no values, only places for parameters, so it is the key under which a plan is found again.
 
-/// A field of the root model, or of a model reached by walking relation fields from it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FieldPath {
-    pub via: Vec<String>,
-    pub field: String,
-}
+mod function;
+mod node;
 
-impl FieldPath {
-    /// A field of the root model itself.
-    pub fn of(field: impl Into<String>) -> FieldPath {
-        FieldPath { via: Vec::new(), field: field.into() }
-    }
-
-    /// As authors say it: `author.country.name`.
-    pub fn label(&self) -> String {
-        let mut label = String::new();
-        for step in &self.via {
-            label.push_str(step);
-            label.push('.');
-        }
-        label.push_str(&self.field);
-        label
-    }
-}
-
-/// How the two sides of a comparison are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lookup {
-    Exact,
-    Iexact,
-    Contains,
-    Icontains,
-    Startswith,
-    Istartswith,
-    Endswith,
-    Iendswith,
-    Gt,
-    Gte,
-    Lt,
-    Lte,
-    In,
-    Isnull,
-    Range,
-    Regex,
-    Iregex,
-    Year,
-    Month,
-    Day,
-    WeekDay,
-    Hour,
-    Minute,
-    Second,
-}
-
-impl Lookup {
-    /// Every lookup, in the order of the WIT.
-    pub const ALL: [Lookup; 24] = [
-        Lookup::Exact,
-        Lookup::Iexact,
-        Lookup::Contains,
-        Lookup::Icontains,
-        Lookup::Startswith,
-        Lookup::Istartswith,
-        Lookup::Endswith,
-        Lookup::Iendswith,
-        Lookup::Gt,
-        Lookup::Gte,
-        Lookup::Lt,
-        Lookup::Lte,
-        Lookup::In,
-        Lookup::Isnull,
-        Lookup::Range,
-        Lookup::Regex,
-        Lookup::Iregex,
-        Lookup::Year,
-        Lookup::Month,
-        Lookup::Day,
-        Lookup::WeekDay,
-        Lookup::Hour,
-        Lookup::Minute,
-        Lookup::Second,
-    ];
-
-    /// Name as the WIT spells it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Lookup::Exact => "exact",
-            Lookup::Iexact => "iexact",
-            Lookup::Contains => "contains",
-            Lookup::Icontains => "icontains",
-            Lookup::Startswith => "startswith",
-            Lookup::Istartswith => "istartswith",
-            Lookup::Endswith => "endswith",
-            Lookup::Iendswith => "iendswith",
-            Lookup::Gt => "gt",
-            Lookup::Gte => "gte",
-            Lookup::Lt => "lt",
-            Lookup::Lte => "lte",
-            Lookup::In => "in",
-            Lookup::Isnull => "isnull",
-            Lookup::Range => "range",
-            Lookup::Regex => "regex",
-            Lookup::Iregex => "iregex",
-            Lookup::Year => "year",
-            Lookup::Month => "month",
-            Lookup::Day => "day",
-            Lookup::WeekDay => "week-day",
-            Lookup::Hour => "hour",
-            Lookup::Minute => "minute",
-            Lookup::Second => "second",
-        }
-    }
-}
-
-/// The right side of a comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Operand {
-    /// Index into the parameters of the call.
-    Param(u32),
-    Field(FieldPath),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Comparison {
-    pub left: FieldPath,
-    pub lookup: Lookup,
-    pub right: Operand,
-}
-
-/// One node of a filter in postfix order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Node {
-    Compare(Comparison),
-    AllOf(u32),
-    AnyOf(u32),
-    Negate,
-}
+pub use function::{Aggregation, Arithmetic, Function, Ranking};
+pub use node::{
+    Aggregate, Call, Choice, Comparison, FieldPath, Lookup, Node, Operand, Parameter, Window, WindowFunction,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Order {
-    pub by: FieldPath,
+    pub by: Vec<Node>,
     pub descending: bool,
+    pub nulls: Option<Nulls>,
+}
+
+impl Order {
+    /// By a field.
+    pub fn of(path: FieldPath, descending: bool) -> Order {
+        Order { by: vec![Node::Field(path)], descending, nulls: None }
+    }
+
+    /// The field, where it is one and nothing more.
+    pub fn field(&self) -> Option<&FieldPath> {
+        match self.by.as_slice() {
+            [Node::Field(path)] => Some(path),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Nulls {
+    First,
+    Last,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Combining {
+    Union,
+    UnionAll,
+    Intersect,
+    IntersectAll,
+    Except,
+    ExceptAll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Combination {
+    pub combining: Combining,
+    /// Index into the shape's queries.
+    pub query: u32,
 }
 
 /// Rows that belong to those of another level.
@@ -166,36 +75,32 @@ pub struct Select {
     pub limit: Option<u32>,
     pub offset: Option<u32>,
     pub related: Vec<Vec<String>>,
-    pub fields: Vec<FieldPath>,
+    pub fields: Vec<Vec<Node>>,
+    pub computed: Vec<Vec<Node>>,
+    pub group: Option<Vec<Vec<Node>>>,
     pub distinct: bool,
+    pub distinct_on: Vec<Vec<Node>>,
+    pub combine: Vec<Combination>,
     pub prefetch: Vec<Prefetch>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
-    Set,
-    Add,
-    Subtract,
-    Multiply,
+/// A query that stands in another one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InnerQuery {
+    pub model: String,
+    pub select: Select,
 }
 
-impl Change {
-    /// Name as the WIT spells it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Change::Set => "set",
-            Change::Add => "add",
-            Change::Subtract => "subtract",
-            Change::Multiply => "multiply",
-        }
-    }
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Summary {
+    pub of: Select,
+    pub values: Vec<Vec<Node>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Assignment {
     pub field: String,
-    pub change: Change,
-    pub param: u32,
+    pub value: Vec<Node>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -220,6 +125,7 @@ pub struct GetOrCreate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Select(Select),
+    Summary(Summary),
     Count(Vec<Node>),
     Exists(Vec<Node>),
     Insert(Insert),
@@ -234,4 +140,12 @@ pub struct Shape {
     /// Name of the root model.
     pub model: String,
     pub operation: Operation,
+    pub queries: Vec<InnerQuery>,
+}
+
+impl Shape {
+    /// A shape without inner queries.
+    pub fn of(model: impl Into<String>, operation: Operation) -> Shape {
+        Shape { model: model.into(), operation, queries: Vec::new() }
+    }
 }

@@ -6,11 +6,11 @@ mod common;
 use common::*;
 use covet_db::{Kind as Stored, Param, Value, Work};
 use covet_orm::schema::{Kind, Model, OnDelete};
-use covet_orm::shape::{Change, GetOrCreate, Insert, Lookup, Node, Operation, Select, Shape};
+use covet_orm::shape::{GetOrCreate, Insert, Lookup, Node, Operation, Select, Shape};
 use covet_orm::{Catalog, Dialect, Plan, QueryError, ddl, plan};
 
 fn planned(dialect: Dialect, model: &str, operation: Operation) -> Plan {
-    plan(&Catalog::new(blog()).unwrap(), dialect, &Shape { model: model.to_owned(), operation }).unwrap()
+    plan(&Catalog::new(blog()).unwrap(), dialect, &Shape::of(model, operation)).unwrap()
 }
 
 /// What follows `FROM "posts" AS "t0" WHERE` in a count.
@@ -76,7 +76,7 @@ fn each_lookup_has_its_words() {
 fn pages_say_where_nulls_stand_and_what_no_limit_is() {
     let page = || {
         Operation::Select(Select {
-            fields: vec![path("id")],
+            fields: values(&["id"]),
             order: vec![order("subtitle"), order("-rating"), order("views")],
             offset: Some(0),
             ..Select::default()
@@ -162,7 +162,7 @@ fn writes_through_relations_set_the_keys_apart() {
         planned(Dialect::Postgres, "Post", moved.clone()).sql(),
         concat!(
             r#"UPDATE "posts" SET "created_at" = "posts"."created_at" + $1, "#,
-            r#""born" = "posts"."born" - (CAST($2 AS INTEGER)) WHERE "posts"."id" IN "#,
+            r#""born" = ("posts"."born" - CAST($2 AS INTEGER)) WHERE "posts"."id" IN "#,
             r#"(SELECT "t0"."id" FROM "posts" AS "t0" INNER JOIN "authors" AS "t1" "#,
             r#"ON "t1"."id" = "t0"."author_id" WHERE "t1"."name" = $3)"#
         )

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use covet_db::{Access, Group, Kind, Statement, Work};
-use covet_orm::shape::{Change, GetOrCreate, Insert, Lookup, Node, Operation, Select};
+use covet_orm::shape::{GetOrCreate, Insert, Lookup, Node, Operation, Select};
 
 async fn plan_of(operation: Operation) -> covet_orm::Plan {
     Blog::empty().await.plan("Post", operation)
@@ -55,7 +55,7 @@ async fn statements_read_as_one_would_write_them() {
             Operation::Select(Select {
                 filter: vec![is("author.name", Lookup::Exact, 0), is("editor.name", Lookup::Exact, 1), Node::AllOf(2)],
                 order: vec![order("author.name")],
-                fields: vec![path("author.id"), path("author.country.name")],
+                fields: values(&["author.id", "author.country.name"]),
                 distinct: true,
                 ..Select::default()
             }),

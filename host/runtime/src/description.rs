@@ -227,7 +227,7 @@ fn model(raw: wit::Model) -> schema::Model {
 }
 
 fn condition(raw: wit::Condition) -> schema::Condition {
-    schema::Condition { filter: shapes::filter(raw.filter), params: raw.params }
+    schema::Condition { filter: shapes::nodes(raw.filter), params: raw.params }
 }
 
 fn field(raw: wit::Field) -> schema::Field {

@@ -1,10 +1,16 @@
 //! SQL functions that every connection has besides SQLite's own.
 //!
 //! - `text REGEXP pattern`: the `regex` crate's syntax (`(?i)` for any case), linear time on hostile patterns;
-//! - `covet_lower(text)`: lower case by Unicode, letter by letter and with one sigma (`ς` becomes `σ`), so that a part of a
-//!   text is also a part of its lower case; SQLite's own `lower` and `LIKE` know ASCII only.
+//! - `covet_lower(text)`, `covet_upper(text)`: cases by Unicode; lower case letter by letter and with one sigma (`ς` becomes
+//!   `σ`), so that a part of a text is also a part of its lower case. SQLite's own and `LIKE` know ASCII only;
+//! - `covet_length`, `covet_substring`, `covet_fit`: texts with NUL in them, which SQLite's own stop at;
+//! - exact decimals ([`decimal`]) and the calendar ([`calendar`]).
 //!
-//! Neither may stand in an index or a constraint: other programs that open the file lack them.
+//! None may stand in an index or a constraint: other programs that open the file lack them.
+
+mod calendar;
+mod decimal;
+mod text;
 
 use std::sync::Arc;
 
@@ -12,7 +18,7 @@ use parking_lot::Mutex;
 use regex::{Regex, RegexBuilder};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, ffi};
 
 /// Longest pattern, in bytes.
 const MAX_PATTERN: usize = 1024;
@@ -28,7 +34,9 @@ static COMPILED: Mutex<Vec<(String, Arc<Regex>)>> = Mutex::new(Vec::new());
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(c"regexp", 2, flags, regexp)?;
-    connection.create_scalar_function(c"covet_lower", 1, flags, lower)?;
+    text::register(connection, flags)?;
+    decimal::register(connection, flags)?;
+    calendar::register(connection, flags)?;
     rusqlite::vtab::array::load_module(connection)
 }
 
@@ -79,24 +87,15 @@ fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
     Ok(regex)
 }
 
-fn lower(context: &mut Context<'_>) -> rusqlite::Result<Option<String>> {
-    Ok(match context.get_raw(0) {
-        ValueRef::Null => None,
-        ValueRef::Text(text) => Some(lower_case(text_of(text)?)),
-        ValueRef::Integer(value) => Some(value.to_string()),
-        ValueRef::Real(value) => Some(value.to_string()),
-        ValueRef::Blob(_) => return Err(function_error("covet_lower: binary values have no case")),
-    })
-}
-
-fn lower_case(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
-}
-
 fn text_of(bytes: &[u8]) -> rusqlite::Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| function_error("a stored text is not UTF-8; correct the row"))
 }
 
 fn function_error(message: &str) -> Error {
     Error::UserFunctionError(message.into())
+}
+
+/// A value that what it is computed for cannot hold: a violated constraint, as if its column had said so.
+fn past(message: impl Into<String>) -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CONSTRAINT_FUNCTION), Some(message.into()))
 }

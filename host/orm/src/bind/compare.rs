@@ -8,8 +8,8 @@ use minicbor::decode::Decoder;
 use super::array::canonical;
 use super::text::canonical_ip;
 use super::value::{
-    DATES, DAY, MAX_LIST, MAX_PATTERN, Refusal, Rounding, exact_decimal, float_item, int_item, is_null, misfit, quote,
-    store, text_item, value,
+    DATES, DAY, MAX_LIST, MAX_PATTERN, Refusal, Rounding, float_item, int_item, is_null, misfit, quote, store,
+    text_item, value,
 };
 use crate::schema::{DecimalSpec, Kind};
 use crate::{Dialect, decimal};
@@ -226,18 +226,6 @@ fn year_start(kind: &Kind, year: i64) -> i64 {
     let before = year - 1;
     let days = before * 365 + before / 4 - before / 100 + before / 400 + DATES.0;
     if matches!(kind, Kind::Date) { days } else { days * DAY }
-}
-
-/// Reads the operand of add, subtract or multiply on a field of `kind`.
-pub(super) fn delta(kind: &Kind, decoder: &mut Decoder<'_>) -> Result<Value, Refusal> {
-    match kind {
-        Kind::Float32 | Kind::Float64 => Ok(Value::Real(float_item(decoder)?)),
-        Kind::Decimal(spec) => {
-            let unscaled = exact_decimal(text_item(decoder)?, *spec)?;
-            Ok(Value::Decimal { unscaled, digits: spec.digits, scale: spec.scale })
-        }
-        _ => Ok(Value::Int(int_item(decoder)?)),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The parameter array of a call, dealt out to the placeholders of a statement.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use covet_db::{Kind as Stored, Param, Value};
 use minicbor::decode::Decoder;
 
@@ -48,23 +50,18 @@ impl Slot {
             Code::Pattern { .. } | Code::PrefixLow | Code::PrefixHigh | Code::PrefixPattern => Param::one(Stored::Text),
             Code::Flag => Param::one(Stored::Bool),
             Code::Part | Code::Rows { .. } => Param::one(Stored::Int),
-            // What is added to a moment is no moment.
-            Code::Delta => Param::one(match kind {
-                Stored::Timestamp if dialect == Dialect::Postgres => Stored::Duration,
-                Stored::Timestamp | Stored::Date => Stored::Int,
-                other => other,
-            }),
-            Code::Factor => Param::one(if kind == Stored::Duration { Stored::Int } else { kind }),
             Code::Constant(Value::Bool(_)) => Param::one(Stored::Bool),
             Code::Constant(Value::Text(_)) => Param::one(Stored::Text),
             Code::Constant(_) => Param::one(Stored::Int),
-            Code::Store | Code::Compare(_) | Code::Bound { .. } | Code::YearLow | Code::YearHigh => Param::one(kind),
+            Code::Store | Code::Now | Code::Compare(_) | Code::Bound { .. } | Code::YearLow | Code::YearHigh => {
+                Param::one(kind)
+            }
         }
     }
 
     fn null_refused(&self) -> QueryError {
         let way_out = match self.code {
-            Code::Store | Code::Delta | Code::Factor => "must not be null",
+            Code::Store => "must not be null",
             Code::Compare(_) => "must not be null here: null is neither equal to nor beyond anything, use isnull",
             _ => "must not be null here",
         };
@@ -118,7 +115,6 @@ impl Slot {
             Code::YearHigh => Ok(Value::Int(compare::end_of_year(&self.kind, value::int_item(decoder)?))),
             Code::Part => Ok(Value::Int(value::int_item(decoder)?)),
             Code::Flag => Ok(Value::Bool(value::bool_item(decoder)?)),
-            Code::Delta | Code::Factor => compare::delta(&self.kind, decoder),
             Code::Rows { most } => {
                 let rows = value::int_item(decoder)?;
                 if rows < 0 {
@@ -130,6 +126,7 @@ impl Slot {
                 Ok(Value::Int(rows))
             }
             Code::Constant(constant) => Ok(constant.clone()),
+            Code::Now => Ok(Value::Int(now())),
         }
     }
 }
@@ -170,10 +167,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(dialect: Dialect, slots: Vec<Slot>) -> Slots {
-        let sequential = slots
-            .iter()
-            .enumerate()
-            .all(|(at, slot)| slot.param as usize == at && !matches!(slot.code, Code::Constant(_)));
+        let sequential = slots.iter().enumerate().all(|(at, slot)| slot.param as usize == at && !slot.code.is_own());
         Slots { dialect, slots: slots.into(), sequential }
     }
 
@@ -240,10 +234,18 @@ impl<'b> Items<'b> {
 
     /// Fills each of `slots` from the item it names.
     pub(crate) fn fill(&self, slots: &Slots, values: &mut Vec<Value>) -> Result<(), QueryError> {
+        let mut moment = None;
         for slot in &slots.slots {
-            if let Code::Constant(constant) = &slot.code {
-                values.push(constant.clone());
-                continue;
+            match &slot.code {
+                Code::Constant(constant) => {
+                    values.push(constant.clone());
+                    continue;
+                }
+                Code::Now => {
+                    values.push(Value::Int(*moment.get_or_insert_with(now)));
+                    continue;
+                }
+                _ => {}
             }
             let Some(start) = self.starts.get(slot.param as usize) else {
                 return Err(QueryError::bad(format!("parameter {} is missing", slot.param)));
@@ -254,6 +256,12 @@ impl<'b> Items<'b> {
         }
         Ok(())
     }
+}
+
+/// Microseconds since 1970, by this host's clock.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Reads the head of an array that must have `count` items.

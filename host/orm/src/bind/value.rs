@@ -76,16 +76,21 @@ pub(crate) enum Code {
     Part,
     /// Bool of `isnull`.
     Flag,
-    /// Operand of add and subtract.
-    Delta,
-    /// Operand of multiply.
-    Factor,
     /// A count of rows, at most so many.
     Rows {
         most: i64,
     },
     /// Not from the parameters at all.
     Constant(Value),
+    /// Nor this: the present moment, the same for all placeholders of a call.
+    Now,
+}
+
+impl Code {
+    /// The planner's own: it reads no parameter.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Code::Constant(_) | Code::Now)
+    }
 }
 
 pub(super) fn misfit(expected: &str, decoder: &Decoder<'_>) -> Refusal {

@@ -7,6 +7,8 @@
 //! Two marks are for the driver: `/*list*/?` becomes as many placeholders as the list has values, or `NULL`, and `/*row*/(…)` as
 //! many groups as there are rows; `/*ignore*/` says that rows which a unique key refuses are to be left out.
 
+mod functions;
+
 use sea_query::{
     Alias, DeleteStatement, Expr, ExprTrait, MysqlQueryBuilder, NullOrdering, Query, SelectStatement, UpdateStatement,
     Values,
@@ -110,21 +112,6 @@ impl Words for MySql {
             _ => "CAST(SECOND(?) AS SIGNED)",
         };
         Expr::cust_with_exprs(text, [moment])
-    }
-
-    fn sum(&self, kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr {
-        let unit = match kind {
-            Kind::Datetime => "MICROSECOND",
-            Kind::Date => "DAY",
-            _ => return if negative { column.sub(operand()) } else { column.add(operand()) },
-        };
-        let sign = if negative { '-' } else { '+' };
-        // Past year 9999 the statement fails; before year 1 the column's check refuses it.
-        Expr::cust_with_exprs(format!("? {sign} INTERVAL ? {unit}"), [column, operand()])
-    }
-
-    fn product(&self, _kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr {
-        column.mul(factor())
     }
 }
 

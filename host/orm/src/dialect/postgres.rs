@@ -4,6 +4,8 @@
 //! collation, which a server that was built with ICU has. Regular expressions are PostgreSQL's own (ARE): a dot also matches a
 //! line break, back references and look-ahead exist, and `\pL` does not.
 
+mod functions;
+
 use covet_db::Kind as Stored;
 use sea_query::{
     DeleteStatement, Expr, ExprTrait, NullOrdering, PostgresQueryBuilder, SelectStatement, UpdateStatement, Values,
@@ -136,26 +138,6 @@ impl Words for Postgres {
         let zone = if matches!(kind, Kind::Datetime) { " AT TIME ZONE 'UTC'" } else { "" };
         // A second comes with its fraction.
         Expr::cust_with_exprs(format!("CAST(FLOOR(EXTRACT({name} FROM $1{zone})) AS BIGINT)"), [moment])
-    }
-
-    fn sum(&self, kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr {
-        let operand = match kind {
-            // A date takes a number of 32 bits; one that is larger fails here.
-            Kind::Date => Expr::cust_with_exprs("CAST($1 AS INTEGER)", [operand()]),
-            _ => operand(),
-        };
-        if negative { column.sub(operand) } else { column.add(operand) }
-    }
-
-    fn product(&self, kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr {
-        match kind {
-            // Through whole microseconds: an interval's own product goes through a float.
-            Kind::Duration => Expr::cust_with_exprs(
-                "CAST(CAST(EXTRACT(EPOCH FROM $1) * 1000000 * $2 AS BIGINT) || ' microseconds' AS INTERVAL)",
-                [column, factor()],
-            ),
-            _ => column.mul(factor()),
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! `LIKE` is not used: on SQLite it folds the case of ASCII, always and only. `instr` compares as stored and needs no escapes.
 
+mod functions;
+
 use sea_query::{
     DeleteStatement, Expr, ExprTrait, Func, NullOrdering, SelectStatement, SqliteQueryBuilder, UpdateStatement, Values,
 };
 
 use super::{Dialect, Fill, Insertion, Words, listed};
 use crate::bind::Code;
-use crate::decimal::ten_to;
 use crate::schema::Kind;
 use crate::shape::Lookup;
 
@@ -123,29 +124,6 @@ impl Words for Sqlite {
             Lookup::Minute => Expr::cust_with_expr("(? / 60000000 % 60)", of_day(moment)),
             _ => Expr::cust_with_expr("(? / 1000000 % 60)", of_day(moment)),
         }
-    }
-
-    fn sum(&self, _kind: &Kind, column: Expr, operand: &mut dyn FnMut() -> Expr, negative: bool) -> Expr {
-        if negative { column.sub(operand()) } else { column.add(operand()) }
-    }
-
-    fn product(&self, kind: &Kind, column: Expr, factor: &mut dyn FnMut() -> Expr) -> Expr {
-        let unit = match kind {
-            Kind::Decimal(spec) => ten_to(spec.scale),
-            _ => 1,
-        };
-        if unit == 1 {
-            return column.mul(factor());
-        }
-        let half = unit / 2;
-        // A product past 64 bits becomes REAL in SQLite; text instead is above any number, so the column's check refuses it.
-        Expr::cust_with_exprs(
-            format!(
-                "CASE typeof(? * ?) WHEN 'integer' THEN (? * ? + CASE WHEN ? * ? < 0 THEN -{half} ELSE {half} END) / {unit} \
-                 WHEN 'null' THEN NULL ELSE 'past 64 bits' END"
-            ),
-            [column.clone(), factor(), column.clone(), factor(), column, factor()],
-        )
     }
 }
 

@@ -12,8 +12,9 @@ use sea_query::{Alias, Query};
 use super::filter::{Filtered, filter};
 use super::path::Scope;
 use super::query::{self, Text, placeholder};
+use super::select::no_groups;
 use super::write::narrowed;
-use super::{Made, Step};
+use super::{Ground, Made, Step};
 use crate::QueryError;
 use crate::bind::{Code, Slots};
 use crate::catalog::{Catalog, constant};
@@ -73,10 +74,11 @@ pub(crate) enum Rule {
     Set { update: Statement, value: Value },
 }
 
-pub(super) fn delete(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &[Node]) -> Result<Made, QueryError> {
+pub(super) fn delete(ground: Ground<'_>, nodes: &[Node]) -> Result<Made, QueryError> {
+    let Ground { catalog, words, root, .. } = ground;
     let reached = Reached::from(catalog, root);
     let (first, slots, params, reads) = if reached.is_leaf(catalog, root) {
-        let (text, params, reads) = narrowed(catalog, root, nodes, words, |scope, condition| {
+        let (text, params, reads) = narrowed(ground, nodes, |scope, condition| {
             let mut statement = Query::delete();
             statement.from_table(Alias::new(scope.root.model.table.as_str()));
             statement.and_where_option(condition);
@@ -85,7 +87,7 @@ pub(super) fn delete(catalog: &Catalog, words: &dyn Words, root: usize, nodes: &
         let (statement, slots) = write(text);
         (First::Delete(statement), slots, params, reads)
     } else {
-        let (text, kind, params, reads) = keys_of_filter(catalog, words, root, nodes)?;
+        let (text, kind, params, reads) = keys_of_filter(ground, nodes)?;
         let (statement, slots) = rows(text, &kind);
         (First::Keys(statement), slots, params, reads)
     };
@@ -218,14 +220,11 @@ fn rows(text: Text, key: &Kind) -> (Statement, Slots) {
     text.statement(vec![Group::flat(vec![key.storage()])], Access::Read)
 }
 
-fn keys_of_filter(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    nodes: &[Node],
-) -> Result<(Text, Kind, u32, BTreeSet<usize>), QueryError> {
-    let mut scope = Scope::new(catalog, root, "t0")?;
-    let Filtered { condition, .. } = filter(&mut scope, words, nodes)?;
+fn keys_of_filter(ground: Ground<'_>, nodes: &[Node]) -> Result<(Text, Kind, u32, BTreeSet<usize>), QueryError> {
+    let words = ground.words;
+    let mut scope = ground.scope("t0")?;
+    let Filtered { condition, having, .. } = filter(&mut scope, words, nodes)?;
+    no_groups(having.is_some())?;
     let key = scope.own_column(0, scope.root.primary_key, String::new())?;
     let kind = key.field.kind.clone();
     let mut statement = Query::select();
@@ -234,7 +233,7 @@ fn keys_of_filter(
         statement.distinct();
     }
     scope.from(&mut statement)?;
-    let (params, reads) = (scope.count_params()?, scope.models());
+    let (params, reads) = (scope.count()?, scope.models());
     Ok((query::text(&mut scope, words.dialect(), words.select(&statement)), kind, params, reads))
 }
 

@@ -1,151 +1,165 @@
-//! Filters: from postfix nodes to a tree within limits, from the tree to SQL.
+//! Filters: from nodes to SQL.
 //!
 //! Three-valued logic is settled here. A comparison that could be null is made plain false wherever a negation stands above
 //! it, so that `exclude` also returns rows whose field is null, as Django does.
 
 use sea_query::{Expr, ExprTrait};
 
-use super::path::{Column, Scope};
+use super::inner;
+use super::path::Scope;
 use super::proof::Fact;
+use super::term::{Term, plain};
+use super::tree::{Tree, parse};
+use super::value::{pair, unify, value};
 use crate::QueryError;
 use crate::bind::{Code, Rounding};
-use crate::dialect::Words;
+use crate::dialect::{Typed, Words};
 use crate::schema::Kind;
-use crate::shape::{Comparison, Lookup, Node, Operand};
-
-/// Most nodes of a filter.
-pub const MAX_NODES: usize = 1_000;
-/// Deepest nesting of a filter.
-pub const MAX_DEPTH: usize = 64;
+use crate::shape::{Comparison, Function, Lookup, Node, Operand};
 
 /// Up to so many terms stand in one chain of AND or OR; more are halved, because SQLite's parser makes a chain as deep as
 /// it is long and stops at 1,000.
 const CHAIN: usize = 8;
 
-#[derive(Debug)]
-enum Tree<'s> {
-    Compare(&'s Comparison),
-    All(Vec<Tree<'s>>),
-    Any(Vec<Tree<'s>>),
-    Not(Box<Tree<'s>>),
-}
-
-/// Builds the tree of a filter; none for an empty one.
-fn parse(nodes: &[Node]) -> Result<Option<Tree<'_>>, QueryError> {
-    if nodes.is_empty() {
-        return Ok(None);
-    }
-    if nodes.len() > MAX_NODES {
-        return Err(QueryError::TooLarge(format!(
-            "a filter has {} nodes, at most {MAX_NODES} are allowed: use `in` for lists of values",
-            nodes.len()
-        )));
-    }
-    let mut stack: Vec<(Tree<'_>, usize)> = Vec::new();
-    for (at, node) in nodes.iter().enumerate() {
-        let (tree, depth) = match node {
-            Node::Compare(comparison) => (Tree::Compare(comparison), 1),
-            Node::Negate => {
-                let Some((inner, depth)) = stack.pop() else {
-                    return Err(underflow(at, 1, 0));
-                };
-                (Tree::Not(Box::new(inner)), depth + 1)
-            }
-            Node::AllOf(count) | Node::AnyOf(count) => {
-                let wanted = *count as usize;
-                let Some(start) = stack.len().checked_sub(wanted) else {
-                    return Err(underflow(at, wanted, stack.len()));
-                };
-                let parts = stack.split_off(start);
-                let depth = parts.iter().map(|(_, depth)| *depth).max().unwrap_or(0) + 1;
-                let parts = parts.into_iter().map(|(tree, _)| tree).collect();
-                (if matches!(node, Node::AllOf(_)) { Tree::All(parts) } else { Tree::Any(parts) }, depth)
-            }
-        };
-        if depth > MAX_DEPTH {
-            return Err(QueryError::TooLarge(format!("a filter nests deeper than {MAX_DEPTH} levels: flatten it")));
-        }
-        stack.push((tree, depth));
-    }
-    let left = stack.len();
-    match (stack.pop(), left) {
-        (Some((tree, _)), 1) => Ok(Some(tree)),
-        _ => {
-            Err(QueryError::bad(format!("a filter must end as one node, {left} are left: end it with all-of({left})")))
-        }
-    }
-}
-
-fn underflow(at: usize, wanted: usize, there: usize) -> QueryError {
-    QueryError::bad(format!(
-        "node {at} of the filter takes {wanted} nodes before it, only {there} are there: send them in postfix order"
-    ))
-}
-
-/// Where a comparison stands.
+/// Where a condition stands.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// It must hold for the whole filter to hold.
     required: bool,
     /// A negation stands above it.
     negated: bool,
 }
 
+impl Place {
+    /// Within a value: nothing is known of the rows.
+    pub const VALUE: Place = Place { required: false, negated: false };
+}
+
 /// What a filter becomes.
+#[derive(Default)]
 pub(super) struct Filtered {
+    /// Of rows.
     pub condition: Option<Expr>,
+    /// Of groups: what speaks of aggregates.
+    pub having: Option<Expr>,
     /// What every row that is found must fulfil, as far as keys are concerned.
     pub facts: Vec<Fact>,
 }
 
 /// Plans a filter within a scope.
 pub(super) fn filter(scope: &mut Scope<'_>, words: &dyn Words, nodes: &[Node]) -> Result<Filtered, QueryError> {
-    let mut facts = Vec::new();
-    let condition = match parse(nodes)? {
-        None => None,
-        Some(tree) => Some(lower(scope, words, &tree, Place { required: true, negated: false }, &mut facts)?),
+    let mut filtered = Filtered::default();
+    let Some(tree) = parse(nodes)? else {
+        return Ok(filtered.in_view_of(scope));
     };
-    if scope.multiplies() {
-        facts.push(Fact::Many);
+    if tree.has_window() {
+        return Err(QueryError::bad(
+            "a filter can't speak of a window function, which is computed after it: fetch it as a value and filter the rows",
+        ));
     }
-    Ok(Filtered { condition, facts })
+    let place = Place { required: true, negated: false };
+    if !tree.aggregates() {
+        filtered.condition = Some(condition(scope, words, &tree, place, &mut filtered.facts)?.expr);
+        return Ok(filtered.in_view_of(scope));
+    }
+    let (mut rows, mut groups) = (Vec::new(), Vec::new());
+    for part in conjuncts(tree) {
+        let to = if part.aggregates() { &mut groups } else { &mut rows };
+        to.push(condition(scope, words, &part, place, &mut filtered.facts)?.expr);
+    }
+    filtered.condition = (!rows.is_empty()).then(|| chain(rows, true));
+    filtered.having = Some(chain(groups, true));
+    Ok(filtered.in_view_of(scope))
 }
 
-/// Recursion is bounded by [`MAX_DEPTH`].
+impl Filtered {
+    fn in_view_of(mut self, scope: &Scope<'_>) -> Filtered {
+        if scope.multiplies() {
+            self.facts.push(Fact::Many);
+        }
+        self
+    }
+}
+
+/// What must hold all together.
+fn conjuncts(tree: Tree<'_>) -> Vec<Tree<'_>> {
+    match tree {
+        Tree::All(parts) => parts.into_iter().flat_map(conjuncts).collect(),
+        other => vec![other],
+    }
+}
+
+/// Lowers a condition; where a negation stands above it, to one that is never null.
+pub(super) fn condition(
+    scope: &mut Scope<'_>,
+    words: &dyn Words,
+    tree: &Tree<'_>,
+    place: Place,
+    facts: &mut Vec<Fact>,
+) -> Result<Term, QueryError> {
+    scope.descend()?;
+    let term = lower(scope, words, tree, place, facts)?;
+    scope.ascend();
+    Ok(term)
+}
+
 fn lower(
     scope: &mut Scope<'_>,
     words: &dyn Words,
     tree: &Tree<'_>,
     place: Place,
     facts: &mut Vec<Fact>,
-) -> Result<Expr, QueryError> {
+) -> Result<Term, QueryError> {
+    if place.required && !matches!(tree, Tree::Compare(_) | Tree::All(_)) {
+        facts.push(Fact::Other);
+    }
+    let within = Place { required: false, ..place };
     match tree {
         Tree::Compare(comparison) => compare(scope, words, comparison, place, facts),
         Tree::Not(inner) => {
-            if place.required {
-                facts.push(Fact::Other);
-            }
-            Ok(lower(scope, words, inner, Place { required: false, negated: true }, facts)?.not())
+            let inner = condition(scope, words, inner, Place { required: false, negated: true }, facts)?;
+            Ok(Term::condition(inner.expr.not()))
         }
-        Tree::All(parts) => {
-            let mut terms = Vec::with_capacity(parts.len());
-            for part in parts {
-                terms.push(lower(scope, words, part, place, facts)?);
+        Tree::All(parts) => together(scope, words, parts, place, facts, true),
+        Tree::Any(parts) => together(scope, words, parts, within, facts, false),
+        Tree::Test(lookup, both) => total(test(scope, words, *lookup, &both.0, &both.1)?, place),
+        Tree::Exists(number) => inner::exists(scope, words, *number),
+        Tree::Among(left, number) => total(inner::among(scope, words, left, *number)?, place),
+        other => {
+            let term = value(scope, words, other, Some(&Kind::Boolean))?;
+            if term.kind != Kind::Boolean {
+                return Err(QueryError::bad(format!(
+                    "{} ({}) is no condition: compare it with something",
+                    term.label,
+                    term.kind.label()
+                )));
             }
-            Ok(chain(terms, true))
-        }
-        Tree::Any(parts) => {
-            if place.required {
-                facts.push(Fact::Other);
-            }
-            let place = Place { required: false, ..place };
-            let mut terms = Vec::with_capacity(parts.len());
-            for part in parts {
-                terms.push(lower(scope, words, part, place, facts)?);
-            }
-            Ok(chain(terms, false))
+            total(term, place)
         }
     }
+}
+
+/// Never null where a negation stands above.
+fn total(term: Term, place: Place) -> Result<Term, QueryError> {
+    Ok(if place.negated { Term::condition(term.or_false()) } else { term })
+}
+
+fn together(
+    scope: &mut Scope<'_>,
+    words: &dyn Words,
+    parts: &[Tree<'_>],
+    place: Place,
+    facts: &mut Vec<Fact>,
+    all: bool,
+) -> Result<Term, QueryError> {
+    let mut terms = Vec::with_capacity(parts.len());
+    let mut nullable = false;
+    for part in parts {
+        let term = condition(scope, words, part, place, facts)?;
+        nullable |= term.nullable;
+        terms.push(term.expr);
+    }
+    Ok(Term { nullable, ..Term::condition(chain(terms, all)) })
 }
 
 fn chain(mut terms: Vec<Expr>, all: bool) -> Expr {
@@ -167,31 +181,64 @@ fn compare(
     comparison: &Comparison,
     place: Place,
     facts: &mut Vec<Fact>,
-) -> Result<Expr, QueryError> {
-    let left = scope.column(&comparison.left)?;
+) -> Result<Term, QueryError> {
+    let left = Term::from(scope.column(&comparison.left)?);
     fits(&left, comparison.lookup)?;
     let (expr, fact, nullable) = match &comparison.right {
         Operand::Param(param) => {
-            let total = comparison.lookup == Lookup::Isnull || (comparison.lookup == Lookup::Exact && left.nullable);
             let (expr, fact) = with_param(scope, words, &left, comparison.lookup, *param, place.negated);
-            (expr, fact, left.nullable && !total)
+            (expr, fact, left.nullable && !is_total(comparison.lookup, &left))
         }
         Operand::Field(path) => {
-            let right = scope.column(path)?;
-            let expr = with_field(&left, comparison.lookup, &right)?;
-            let guarded = if right.nullable && place.negated { expr.and(right.expr.is_not_null()) } else { expr };
-            (guarded, Fact::Other, left.nullable)
+            let right = Term::from(scope.column(path)?);
+            let right_nullable = right.nullable;
+            let shown = right.expr.clone();
+            let expr = with_value(words, left.clone(), comparison.lookup, right)?;
+            let guarded = if right_nullable && place.negated { expr.and(shown.is_not_null()) } else { expr };
+            (guarded, Fact::Other, left.nullable || (right_nullable && !place.negated))
         }
     };
     if place.required {
         facts.push(fact);
     }
-    Ok(if place.negated && nullable { expr.and(left.expr.is_not_null()) } else { expr })
+    if !place.negated {
+        return Ok(Term { nullable, ..Term::condition(expr) });
+    }
+    Ok(Term::condition(if nullable { expr.and(left.expr.is_not_null()) } else { expr }))
+}
+
+/// Never null, whatever the value is.
+fn is_total(lookup: Lookup, left: &Term) -> bool {
+    lookup == Lookup::Isnull || (lookup == Lookup::Exact && left.nullable)
+}
+
+/// A comparison of computed values.
+fn test(
+    scope: &mut Scope<'_>,
+    words: &dyn Words,
+    lookup: Lookup,
+    left: &Tree<'_>,
+    right: &Tree<'_>,
+) -> Result<Term, QueryError> {
+    let plainly = matches!(lookup, Lookup::Exact | Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte);
+    if let Tree::Param(parameter) = right
+        && (right.is_open() || !plainly)
+    {
+        let left = value(scope, words, left, None)?;
+        fits(&left, lookup)?;
+        // Said so that it is never null, and in few words.
+        let (expr, _) = with_param(scope, words, &left, lookup, parameter.index, true);
+        return Ok(Term { nullable: left.nullable && !is_total(lookup, &left), ..Term::condition(expr) });
+    }
+    let (left, right) = pair(scope, words, left, right, plain)?;
+    fits(&left, lookup)?;
+    let nullable = left.nullable || right.nullable;
+    Ok(Term { nullable, ..Term::condition(with_value(words, left, lookup, right)?) })
 }
 
 /// Whether a lookup makes sense for a field's kind.
-fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
-    let kind = &left.field.kind;
+fn fits(left: &Term, lookup: Lookup) -> Result<(), QueryError> {
+    let kind = &left.kind;
     let (good, needs) = match lookup {
         Lookup::Exact | Lookup::In | Lookup::Isnull => (true, ""),
         Lookup::Gt | Lookup::Gte | Lookup::Lt | Lookup::Lte | Lookup::Range => {
@@ -215,12 +262,12 @@ fn fits(left: &Column<'_>, lookup: Lookup) -> Result<(), QueryError> {
 fn with_param(
     scope: &mut Scope<'_>,
     words: &dyn Words,
-    left: &Column<'_>,
+    left: &Term,
     lookup: Lookup,
     param: u32,
     negated: bool,
 ) -> (Expr, Fact) {
-    let kind = &left.field.kind;
+    let kind = &left.kind;
     let label = left.label.as_str();
     // Addresses are stored in lower case, so that any case is this case and an index serves.
     let lookup = match (kind, lookup) {
@@ -259,8 +306,15 @@ fn with_param(
         Lookup::Isnull => expr.is_null().eq(slot(Code::Flag, false)),
         Lookup::Contains => words.contains(expr, slot(Code::Needle { folded: false, bytes: false }, false), false),
         Lookup::Icontains => words.contains(expr, slot(Code::Needle { folded: true, bytes: false }, false), true),
+        Lookup::Startswith if !left.stored => {
+            words.starts(expr, slot(Code::Needle { folded: false, bytes: false }, false))
+        }
         Lookup::Startswith => words.begins(expr, &mut |code| slot(code, false)),
         Lookup::Istartswith => words.begins_folded(expr, slot(Code::Needle { folded: true, bytes: false }, false)),
+        Lookup::Endswith | Lookup::Iendswith if !left.stored => {
+            let folded = lookup == Lookup::Iendswith;
+            words.finishes(expr, slot(Code::Needle { folded, bytes: true }, false), folded)
+        }
         Lookup::Endswith | Lookup::Iendswith => {
             let folded = lookup == Lookup::Iendswith;
             let needle = slot(Code::Needle { folded, bytes: true }, false);
@@ -269,6 +323,18 @@ fn with_param(
         Lookup::Iexact => words.same_folded(expr, slot(Code::Needle { folded: true, bytes: false }, false)),
         Lookup::Regex => words.matches(expr, slot(Code::Pattern { folded: false }, false)),
         Lookup::Iregex => words.matches(expr, slot(Code::Pattern { folded: true }, false)),
+        Lookup::Year
+        | Lookup::Month
+        | Lookup::Day
+        | Lookup::WeekDay
+        | Lookup::Hour
+        | Lookup::Minute
+        | Lookup::Second
+            if !left.stored =>
+        {
+            let typed = Typed { expr, kind: kind.clone() };
+            words.call(part_of(lookup), vec![typed], &Kind::Int64).eq(slot(Code::Part, false))
+        }
         Lookup::Year => {
             let low = expr.clone().gt(slot(Code::YearLow, false));
             low.and(expr.lte(slot(Code::YearHigh, false)))
@@ -289,29 +355,26 @@ fn with_param(
     (made, fact)
 }
 
-fn with_field(left: &Column<'_>, lookup: Lookup, right: &Column<'_>) -> Result<Expr, QueryError> {
-    let (a, b) = (&left.field.kind, &right.field.kind);
-    let alike = match (a, b) {
-        (Kind::Decimal(one), Kind::Decimal(other)) => {
-            let wide = |digits| digits > covet_db::INTEGER_DIGITS;
-            one.scale == other.scale
-                && (if wide(one.digits) { one.digits == other.digits } else { !wide(other.digits) })
-        }
-        (Kind::Json, _) | (_, Kind::Json) => a == b,
-        _ if a.is_textual() => b.is_textual(),
-        _ if a.is_integer() || a.is_float() => b.is_integer() || b.is_float(),
-        _ => a == b,
-    };
-    if !alike {
-        return Err(QueryError::bad(format!(
-            "{} ({}) can't be compared with {} ({}): their kinds differ",
-            left.label,
-            a.label(),
-            right.label,
-            b.label()
-        )));
+/// The function that gives what a lookup of a part compares.
+fn part_of(lookup: Lookup) -> Function {
+    match lookup {
+        Lookup::Year => Function::Year,
+        Lookup::Month => Function::Month,
+        Lookup::Day => Function::Day,
+        Lookup::WeekDay => Function::WeekDay,
+        Lookup::Hour => Function::Hour,
+        Lookup::Minute => Function::Minute,
+        _ => Function::Second,
     }
-    let (one, other) = (left.expr.clone(), right.expr.clone());
+}
+
+fn with_value(words: &dyn Words, left: Term, lookup: Lookup, right: Term) -> Result<Expr, QueryError> {
+    let label = left.label.clone();
+    let (terms, _) = unify(words, vec![left, right])?;
+    let mut terms = terms.into_iter().map(|term| term.expr);
+    let (Some(one), Some(other)) = (terms.next(), terms.next()) else {
+        return Err(QueryError::bad("a comparison has two sides"));
+    };
     Ok(match lookup {
         Lookup::Exact => one.eq(other),
         Lookup::Gt => one.gt(other),
@@ -320,8 +383,7 @@ fn with_field(left: &Column<'_>, lookup: Lookup, right: &Column<'_>) -> Result<E
         Lookup::Lte => one.lte(other),
         _ => {
             return Err(QueryError::bad(format!(
-                "{}: lookup {} takes a parameter; with a field use exact, gt, gte, lt or lte",
-                left.label,
+                "{label}: lookup {} takes a parameter; with a field or a value use exact, gt, gte, lt or lte",
                 lookup.label()
             )));
         }

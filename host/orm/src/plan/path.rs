@@ -7,13 +7,19 @@ use sea_query::{Alias, Expr, ExprTrait, JoinType, SelectStatement};
 use super::reverse::{Way, back};
 use crate::catalog::{Catalog, Entry};
 use crate::schema::Field;
-use crate::shape::FieldPath;
+use crate::shape::{FieldPath, InnerQuery};
 use crate::{QueryError, bind::Code, bind::Slot, schema::Kind};
 
 /// Most relations walked by one path.
 pub const MAX_PATH: usize = 8;
 /// Most joins of one query; SQLite and MySQL stop at 64 and 61 tables.
 pub const MAX_JOINS: usize = 32;
+/// Most queries within a query.
+pub const MAX_QUERIES: usize = 16;
+/// Deepest nesting of queries.
+pub const MAX_NESTED: usize = 4;
+/// Deepest nesting of values and conditions over all queries of a shape: what the planner's stack is made for.
+const MAX_LEVELS: usize = 96;
 
 /// A table within the query.
 #[derive(Debug)]
@@ -38,13 +44,33 @@ pub(super) struct Column<'c> {
     pub label: String,
 }
 
-/// The tables, placeholders and parameters of one query while it is planned.
+/// The tables, placeholders and parameters of a shape while it is planned, seen from one of its queries.
 pub(super) struct Scope<'c> {
     pub catalog: &'c Catalog,
+    /// Model of the query that is being planned.
     pub root: &'c Entry,
     sources: Vec<Source>,
+    /// The queries around it, from the outside in.
+    around: Vec<Frame<'c>>,
+    queries: &'c [InnerQuery],
+    /// Queries that were named before.
+    named: BTreeSet<u32>,
+    /// Only queries before this one may be named here, so that none contains itself.
+    below: u32,
+    aliases: usize,
+    reads: BTreeSet<usize>,
     slots: Vec<Slot>,
     used: BTreeSet<u32>,
+    levels: usize,
+}
+
+/// A query that waits while one within it is planned.
+struct Frame<'c> {
+    root: &'c Entry,
+    sources: Vec<Source>,
+    below: u32,
+    /// Its rows can be spoken of from within.
+    visible: bool,
 }
 
 impl<'c> Scope<'c> {
@@ -52,7 +78,122 @@ impl<'c> Scope<'c> {
     pub fn new(catalog: &'c Catalog, root: usize, alias: &str) -> Result<Scope<'c>, QueryError> {
         let entry = catalog.entry(root).ok_or_else(|| QueryError::bad("the model left the catalog"))?;
         let source = Source { alias: alias.to_owned(), entry: root, from: None, optional: false };
-        Ok(Scope { catalog, root: entry, sources: vec![source], slots: Vec::new(), used: BTreeSet::new() })
+        Ok(Scope {
+            catalog,
+            root: entry,
+            sources: vec![source],
+            around: Vec::new(),
+            queries: &[],
+            named: BTreeSet::new(),
+            below: 0,
+            aliases: 1,
+            reads: BTreeSet::from([root]),
+            slots: Vec::new(),
+            used: BTreeSet::new(),
+            levels: 0,
+        })
+    }
+
+    /// With the queries that nodes may name.
+    pub fn with(mut self, queries: &'c [InnerQuery]) -> Result<Scope<'c>, QueryError> {
+        if queries.len() > MAX_QUERIES {
+            return Err(QueryError::TooLarge(format!(
+                "a shape has {} queries, at most {MAX_QUERIES} are allowed: split it",
+                queries.len()
+            )));
+        }
+        (self.queries, self.below) = (queries, queries.len() as u32);
+        Ok(self)
+    }
+
+    /// True when queries stand within it.
+    pub fn has_queries(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    /// How many parameters a call brings. Each of them and each query of the shape must stand somewhere.
+    pub fn count(&self) -> Result<u32, QueryError> {
+        match (0..self.queries.len() as u32).find(|query| !self.named.contains(query)) {
+            Some(query) => Err(QueryError::bad(format!("query {query} is named nowhere: remove it"))),
+            None => self.count_params(),
+        }
+    }
+
+    /// Goes into query `number`, to be left with [`leave`](Self::leave). With `visible` it may speak of the rows around it.
+    pub fn enter(&mut self, number: u32, visible: bool) -> Result<&'c InnerQuery, QueryError> {
+        let query = self.queries.get(number as usize).filter(|_| number < self.below).ok_or_else(|| {
+            QueryError::bad(format!("there is no query {number} here: a query may only name those before it"))
+        })?;
+        if !self.named.insert(number) {
+            return Err(QueryError::bad(format!("query {number} is named twice: send it twice")));
+        }
+        if self.around.len() >= MAX_NESTED {
+            return Err(QueryError::TooLarge(format!("queries nest deeper than {MAX_NESTED} levels")));
+        }
+        let Some(at) = self.catalog.index_of(&query.model) else {
+            return Err(unknown_model(&query.model));
+        };
+        let Some(entry) = self.catalog.entry(at) else {
+            return Err(QueryError::bad("the model left the catalog"));
+        };
+        let alias = self.alias();
+        self.reads.insert(at);
+        let sources = vec![Source { alias, entry: at, from: None, optional: false }];
+        self.around.push(Frame {
+            root: std::mem::replace(&mut self.root, entry),
+            sources: std::mem::replace(&mut self.sources, sources),
+            below: std::mem::replace(&mut self.below, number),
+            visible,
+        });
+        Ok(query)
+    }
+
+    /// Goes back to the query around.
+    pub fn leave(&mut self) {
+        if let Some(frame) = self.around.pop() {
+            (self.root, self.sources, self.below) = (frame.root, frame.sources, frame.below);
+        }
+    }
+
+    /// A name for a table that no other has.
+    pub fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("t{}", self.aliases - 1)
+    }
+
+    /// A column of the query around this one.
+    pub fn outer_column(&mut self, path: &FieldPath) -> Result<Column<'c>, QueryError> {
+        let Some(mut frame) = self.around.pop_if(|frame| frame.visible) else {
+            return Err(QueryError::bad(format!(
+                "outer {} stands in no query within another: name a field of this one",
+                path.label()
+            )));
+        };
+        let swap = |scope: &mut Self, frame: &mut Frame<'c>| {
+            std::mem::swap(&mut scope.root, &mut frame.root);
+            std::mem::swap(&mut scope.sources, &mut frame.sources);
+        };
+        swap(self, &mut frame);
+        let column = self.column(path);
+        swap(self, &mut frame);
+        self.around.push(frame);
+        // It is no column of this query, which no index of its own serves.
+        column.map(|column| Column { own: None, ..column })
+    }
+
+    /// One level deeper into a value or a condition, until [`ascend`](Self::ascend).
+    pub fn descend(&mut self) -> Result<(), QueryError> {
+        self.levels += 1;
+        if self.levels > MAX_LEVELS {
+            return Err(QueryError::TooLarge(format!(
+                "values, conditions and queries nest deeper than {MAX_LEVELS} levels together: flatten them"
+            )));
+        }
+        Ok(())
+    }
+
+    pub fn ascend(&mut self) {
+        self.levels = self.levels.saturating_sub(1);
     }
 
     /// True when other tables take part.
@@ -62,7 +203,15 @@ impl<'c> Scope<'c> {
 
     /// Indexes of all models that take part.
     pub fn models(&self) -> BTreeSet<usize> {
-        self.sources.iter().map(|source| source.entry).collect()
+        self.reads.clone()
+    }
+
+    /// The primary keys of all tables of this query.
+    pub fn keys(&self) -> Result<Vec<Expr>, QueryError> {
+        (0..self.sources.len())
+            .filter_map(|at| self.source(at).map(|(_, entry)| (at, entry.primary_key)))
+            .map(|(at, key)| self.own_column(at, key, String::new()).map(|column| column.expr))
+            .collect()
     }
 
     pub fn source(&self, at: usize) -> Option<(&Source, &'c Entry)> {
@@ -72,7 +221,7 @@ impl<'c> Scope<'c> {
 
     /// A placeholder; its number stands in for the value until the text is made.
     pub fn slot(&mut self, param: u32, code: Code, kind: &Kind, nullable: bool, label: &str) -> u64 {
-        if !matches!(code, Code::Constant(_)) {
+        if !code.is_own() {
             self.used.insert(param);
         }
         self.slots.push(Slot { param, code, kind: kind.clone(), nullable, label: label.into() });
@@ -124,7 +273,8 @@ impl<'c> Scope<'c> {
                                 Way::Back { .. } => true,
                             }
                     });
-                    let alias = format!("t{}", self.sources.len());
+                    let alias = self.alias();
+                    self.reads.insert(target);
                     self.sources.push(Source { alias, entry: target, from: Some((at, way)), optional: nullable });
                     self.sources.len() - 1
                 }
@@ -162,20 +312,38 @@ impl<'c> Scope<'c> {
         }
     }
 
-    /// A scope of the same root, to try paths without joining their tables here.
+    /// A scope of the same query, to try values without joining their tables here.
     pub fn aside(&self) -> Scope<'c> {
-        let sources = self.sources.first().map(|root| Source {
-            alias: root.alias.clone(),
-            entry: root.entry,
-            from: None,
-            optional: false,
-        });
+        let root = self.sources.first().map(|root| Source { alias: root.alias.clone(), ..*root });
         Scope {
             catalog: self.catalog,
             root: self.root,
-            sources: sources.into_iter().collect(),
+            sources: root.into_iter().collect(),
+            around: Vec::new(),
+            queries: self.queries,
+            named: self.named.clone(),
+            below: self.below,
+            aliases: self.aliases,
+            reads: BTreeSet::new(),
             slots: Vec::new(),
             used: BTreeSet::new(),
+            levels: self.levels,
+        }
+    }
+
+    /// Counts what was named aside as named here: a value that falls away is no fault of its parameters.
+    pub fn merge(&mut self, aside: Scope<'c>) {
+        self.used.extend(aside.used);
+        self.named.extend(aside.named);
+        self.reads.extend(aside.reads);
+    }
+
+    /// The same model by another name and without joins: what was planned so far becomes a subquery.
+    pub fn restart(&mut self) {
+        let alias = self.alias();
+        self.sources.truncate(1);
+        if let Some(root) = self.sources.first_mut() {
+            root.alias = alias;
         }
     }
 
@@ -245,6 +413,14 @@ impl<'c> Scope<'c> {
         }
         Ok(())
     }
+}
+
+/// The fault of a model that the plugin does not have.
+pub(super) fn unknown_model(name: &str) -> QueryError {
+    QueryError::bad(format!(
+        "model {:?} is not in this plugin: add it to `models`",
+        name.chars().take(80).collect::<String>()
+    ))
 }
 
 /// A model's field by name; the error names those that are there, the nearest first.

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Made, Plan, Step, select};
+use super::{Ground, Made, Plan, Step, select};
 use crate::QueryError;
 use crate::catalog::{Catalog, Entry};
-use crate::dialect::Words;
 use crate::shape::{Comparison, FieldPath, Lookup, Node, Operand, Order, Prefetch, Select};
 
 /// Most levels of one select.
@@ -44,17 +43,20 @@ pub(crate) struct Level {
     pub key: usize,
 }
 
-pub(super) fn tree(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Select) -> Result<Made, QueryError> {
+pub(super) fn tree(ground: Ground<'_>, shape: &Select) -> Result<Made, QueryError> {
+    let Ground { catalog, root, .. } = ground;
     if shape.prefetch.len() > MAX_LEVELS {
         return Err(QueryError::TooLarge(format!(
             "{} levels are to be prefetched, at most {MAX_LEVELS} are allowed: ask in two queries",
             shape.prefetch.len()
         )));
     }
-    if !shape.fields.is_empty() {
+    let whole =
+        shape.fields.is_empty() && shape.computed.is_empty() && shape.group.is_none() && shape.combine.is_empty();
+    if !whole {
         return Err(QueryError::bad("named fields are no rows that others could belong to: drop them, or `prefetch`"));
     }
-    let made = select::select(catalog, words, root, &Select { prefetch: Vec::new(), ..shape.clone() })?;
+    let made = select::select(ground, &Select { prefetch: Vec::new(), ..shape.clone() })?;
     let (params, mut reads) = (made.params, made.reads.clone());
     let mut models = Vec::with_capacity(shape.prefetch.len());
     let mut levels = Vec::with_capacity(shape.prefetch.len());
@@ -70,7 +72,7 @@ pub(super) fn tree(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Se
         };
         let of = parent.map_or(Some(root), |parent| models.get(parent).copied());
         let owner = of.and_then(|of| catalog.entry(of)).ok_or_else(|| QueryError::bad("a level left the query"))?;
-        let (model, level) = level(catalog, words, owner, prefetch, parent, &mut reads)?;
+        let (model, level) = level(ground, owner, prefetch, parent, &mut reads)?;
         models.push(model);
         levels.push(level);
     }
@@ -83,13 +85,13 @@ pub(super) fn tree(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Se
 
 /// Plans one level; with its model.
 fn level(
-    catalog: &Catalog,
-    words: &dyn Words,
+    ground: Ground<'_>,
     owner: &Entry,
     prefetch: &Prefetch,
     parent: Option<usize>,
     reads: &mut BTreeSet<usize>,
 ) -> Result<(usize, Level), QueryError> {
+    let catalog = ground.catalog;
     let relation = Relation::find(catalog, owner, &prefetch.relation)?;
     let from = catalog.entry(relation.from).ok_or_else(|| QueryError::bad("a relation left the catalog"))?;
     let by = from.field(relation.by).map(|field| field.name.clone()).unwrap_or_default();
@@ -99,7 +101,7 @@ fn level(
 
     let mut filter: Vec<Node> = prefetch.filter.iter().map(|node| behind(node, onward.as_ref())).collect();
     // Its parameters are dense, so that the count of them is the number of the next.
-    let own = params(&filter, prefetch.limit)?;
+    let own = params(filter.iter().chain(prefetch.order.iter().flat_map(|order| &order.by)), prefetch.limit)?;
     let list = own - u32::from(prefetch.limit.is_some());
     let belongs = Comparison { left: FieldPath::of(by), lookup: Lookup::In, right: Operand::Param(list) };
     filter.push(Node::Compare(belongs));
@@ -107,24 +109,23 @@ fn level(
         filter.push(Node::AllOf(2));
     }
     // The table between has an order of its own, which is not the model's.
-    let own_order = || {
-        entry
-            .model
-            .ordering
-            .iter()
-            .map(|column| Order { by: FieldPath::of(&column.field), descending: column.descending })
-    };
+    let own_order =
+        || entry.model.ordering.iter().map(|column| Order::of(FieldPath::of(&column.field), column.descending));
     let order: Vec<Order> = if prefetch.order.is_empty() { own_order().collect() } else { prefetch.order.clone() };
-    let keyed = Order {
-        by: FieldPath::of(entry.primary_key().map(|key| key.name.as_str()).unwrap_or_default()),
-        descending: order.last().is_some_and(|last| last.descending),
-    };
+    let keyed = Order::of(
+        FieldPath::of(entry.primary_key().map(|key| key.name.as_str()).unwrap_or_default()),
+        order.last().is_some_and(|last| last.descending),
+    );
     // Ties in an order that rows are cut in by must fall the same way each time.
-    let order = order.into_iter().chain([keyed]).map(|order| Order { by: path(&order.by, onward.as_ref()), ..order });
+    let order = order
+        .into_iter()
+        .chain([keyed])
+        .map(|order| Order { by: order.by.iter().map(|node| behind(node, onward.as_ref())).collect(), ..order });
     let mut related: Vec<Vec<String>> = onward.iter().map(|step| vec![step.clone()]).collect();
     related.extend(prefetch.related.iter().map(|path| onward.iter().chain(path).cloned().collect()));
     let shape = Select { filter, order: order.collect(), reverse: prefetch.reverse, related, ..Select::default() };
-    let made = select::select(catalog, words, relation.from, &shape)?;
+    // Queries of the shape stand in the select itself only.
+    let made = select::select(Ground { root: relation.from, queries: &[], ..ground }, &shape)?;
     reads.extend(&made.reads);
     let level = Level {
         parent,
@@ -182,12 +183,12 @@ impl Relation {
     }
 }
 
-/// How many parameters a level's filter and limit have; they must be numbered from 0 without a gap, the limit last.
-fn params(filter: &[Node], limit: Option<u32>) -> Result<u32, QueryError> {
-    let used: BTreeSet<u32> = filter
-        .iter()
+/// How many parameters a level's filter, order and limit have; they must be numbered from 0 without a gap, the limit last.
+fn params<'n>(nodes: impl Iterator<Item = &'n Node>, limit: Option<u32>) -> Result<u32, QueryError> {
+    let used: BTreeSet<u32> = nodes
         .filter_map(|node| match node {
             Node::Compare(Comparison { right: Operand::Param(param), .. }) => Some(*param),
+            Node::Param(parameter) => Some(parameter.index),
             _ => None,
         })
         .collect();
@@ -213,6 +214,7 @@ fn behind(node: &Node, onward: Option<&String>) -> Node {
                 Operand::Field(field) => Operand::Field(path(field, onward)),
             },
         }),
+        Node::Field(field) => Node::Field(path(field, onward)),
         other => other.clone(),
     }
 }

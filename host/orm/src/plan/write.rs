@@ -8,35 +8,36 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Values};
 use super::filter::{Filtered, filter};
 use super::path::{Scope, find};
 use super::query::{self, Text, placeholder};
-use super::{Made, Step};
+use super::select::no_groups;
+use super::tree::{Tree, parse_value};
+use super::value::{for_field, value};
+use super::{Ground, Made, Step};
 use crate::Dialect;
 use crate::QueryError;
 use crate::bind::{Code, Slots};
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::Entry;
 use crate::dialect::{Insertion, Words};
-use crate::schema::Kind;
-use crate::shape::{Assignment, Change, GetOrCreate, Insert, Node, Update};
+use crate::shape::{Assignment, GetOrCreate, Insert, Node, Parameter, Update};
 
 /// Most rows of one insert.
 pub const MAX_INSERT_ROWS: u64 = 50_000;
 
-pub(super) fn insert(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Insert) -> Result<Made, QueryError> {
-    let (statement, slots, key) = insertion(catalog, words, root, shape, 0, true)?;
+pub(super) fn insert(ground: Ground<'_>, shape: &Insert) -> Result<Made, QueryError> {
+    let (statement, slots, key) = insertion(ground, shape, 0, true)?;
     let params = shape.fields.len() as u32;
     let step = Step::Insert { statement, slots, many: shape.many, key };
-    Ok(Made { step, params, reads: BTreeSet::new(), writes: BTreeSet::from([root]) })
+    Ok(Made { step, params, reads: BTreeSet::new(), writes: BTreeSet::from([ground.root]) })
 }
 
 /// An insert whose values begin at parameter `first`; of `many` rows, or of one that is found again by its key.
 fn insertion(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
+    ground: Ground<'_>,
     shape: &Insert,
     first: u32,
     many: bool,
 ) -> Result<(Statement, Slots, InsertKey), QueryError> {
-    let mut scope = Scope::new(catalog, root, "t0")?;
+    let words = ground.words;
+    let mut scope = ground.scope("t0")?;
     let entry = scope.root;
     if shape.fields.len() > entry.model.fields.len() {
         return Err(QueryError::bad(format!(
@@ -104,8 +105,8 @@ fn demand_required(entry: &Entry, given: &BTreeSet<usize>) -> Result<(), QueryEr
     )))
 }
 
-pub(super) fn update(catalog: &Catalog, words: &dyn Words, root: usize, shape: &Update) -> Result<Made, QueryError> {
-    let (text, params, reads) = narrowed(catalog, root, &shape.filter, words, |scope, condition| {
+pub(super) fn update(ground: Ground<'_>, shape: &Update) -> Result<Made, QueryError> {
+    let (text, params, reads) = narrowed(ground, &shape.filter, |scope, condition| {
         let entry = scope.root;
         if shape.assignments.is_empty() {
             return Err(QueryError::bad(format!("an update of {} changes nothing: assign a field", entry.model.name)));
@@ -121,15 +122,20 @@ pub(super) fn update(catalog: &Catalog, words: &dyn Words, root: usize, shape: &
             let Some(field) = entry.field(index) else {
                 continue;
             };
-            let value = assigned_value(scope, words, index, assignment)?;
+            let value = assigned_value(scope, ground.words, index, assignment)?;
             statement.value(Alias::new(field.column.as_str()), value);
         }
+        if scope.has_joins() {
+            return Err(QueryError::bad(
+                "an assignment speaks of the row's own fields; what lies behind a relation is fetched by a subquery",
+            ));
+        }
         statement.and_where_option(condition);
-        Ok(words.update(&statement))
+        Ok(ground.words.update(&statement))
     })?;
     let (statement, slots) = text.statement(Vec::new(), Access::Write);
     let step = Step::Execute { statement, slots };
-    Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
+    Ok(Made { step, params, reads, writes: BTreeSet::from([ground.root]) })
 }
 
 fn assigned_value(
@@ -147,38 +153,25 @@ fn assigned_value(
             entry.model.name, field.name
         )));
     }
-    let change = assignment.change;
-    if change == Change::Set {
-        return Ok(placeholder(scope.slot(assignment.param, Code::Store, kind, field.nullable, &field.name)));
+    if let [Node::Param(Parameter { index, kind: None })] = assignment.value.as_slice() {
+        return Ok(placeholder(scope.slot(*index, Code::Store, kind, field.nullable, &field.name)));
     }
-    let refuse = |why: &str| {
-        Err(QueryError::bad(format!(
-            "{}.{} ({}): {} {why}",
-            entry.model.name,
-            field.name,
-            kind.label(),
-            change.label()
-        )))
-    };
-    if field.references.is_some() {
-        return refuse("makes no sense for a relation: set it");
+    let tree = parse_value(&assignment.value)?;
+    if tree.aggregates() || tree.has_window() {
+        return Err(QueryError::bad(format!(
+            "{}.{} can't be set to an aggregate or a window function: fetch it by a subquery",
+            entry.model.name, field.name
+        )));
     }
-    match kind {
-        Kind::Decimal(spec) if spec.digits > covet_db::INTEGER_DIGITS => {
-            return refuse("works up to 18 digits: read, compute and set in a transaction");
-        }
-        Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Float32 | Kind::Float64 | Kind::Decimal(_) | Kind::Duration => {
-        }
-        Kind::Datetime | Kind::Date if change != Change::Multiply => {}
-        _ => return refuse("needs a number, a duration or a date: set it"),
+    // A sum past the field's kind fails the column's check, see `ddl`.
+    let term = value(scope, words, &tree, Some(kind))?;
+    if field.references.is_some() && !term.stored && !matches!(tree, Tree::Subquery(_) | Tree::Choose { .. }) {
+        return Err(QueryError::bad(format!(
+            "{}.{} is a relation, which can't be calculated with: set it",
+            entry.model.name, field.name
+        )));
     }
-    // A sum past the field's kind fails, by itself or by the column's check, see `ddl`.
-    let code = if change == Change::Multiply { Code::Factor } else { Code::Delta };
-    let mut operand = || placeholder(scope.slot(assignment.param, code.clone(), kind, false, &field.name));
-    Ok(match change {
-        Change::Multiply => words.product(kind, column.expr, &mut operand),
-        _ => words.sum(kind, column.expr, &mut operand, change == Change::Subtract),
-    })
+    for_field(words, term, kind, &format!("{}.{}", entry.model.name, field.name))
 }
 
 type Built = (String, sea_query::Values);
@@ -186,53 +179,48 @@ type Built = (String, sea_query::Values);
 /// Plans the filter of an update or delete on the table itself, or, where it spans relations, as
 /// `WHERE pk IN (SELECT …)`: no dialect joins in both statements alike.
 pub(super) fn narrowed<'c>(
-    catalog: &'c Catalog,
-    root: usize,
+    ground: Ground<'c>,
     nodes: &[Node],
-    words: &dyn Words,
     build: impl Fn(&mut Scope<'c>, Option<Expr>) -> Result<Built, QueryError>,
 ) -> Result<(Text, u32, BTreeSet<usize>), QueryError> {
-    let table = catalog.entry(root).map(|entry| entry.model.table.as_str()).unwrap_or_default();
-    let mut scope = Scope::new(catalog, root, table)?;
-    let Filtered { condition, .. } = filter(&mut scope, words, nodes)?;
+    let table = ground.catalog.entry(ground.root).map(|entry| entry.model.table.as_str()).unwrap_or_default();
+    let mut scope = ground.scope(table)?;
+    let Filtered { condition, having, .. } = filter(&mut scope, ground.words, nodes)?;
+    no_groups(having.is_some())?;
     if !scope.has_joins() {
         let built = build(&mut scope, condition)?;
-        let params = scope.count_params()?;
+        let params = scope.count()?;
         let reads = scope.models();
-        return Ok((query::text(&mut scope, words.dialect(), built), params, reads));
+        return Ok((query::text(&mut scope, ground.words.dialect(), built), params, reads));
     }
-    let mut inner = Scope::new(catalog, root, "t0")?;
-    let Filtered { condition, .. } = filter(&mut inner, words, nodes)?;
+    let mut inner = ground.scope("t0")?;
+    let Filtered { condition, .. } = filter(&mut inner, ground.words, nodes)?;
     let key = inner.own_column(0, inner.root.primary_key, String::new())?;
     let key_column = key.field.column.as_str();
     let mut select: SelectStatement = Query::select();
     select.expr(key.expr);
     select.and_where_option(condition);
     inner.from(&mut select)?;
-    let reads = inner.models();
     // The scope goes on with the placeholders of the inner query, under the table's own name.
     let mut outer = inner.outside(table);
     let key = outer.own_column(0, outer.root.primary_key, String::new())?;
-    let built = build(&mut outer, Some(key.expr.in_subquery(words.apart(select, key_column))))?;
-    let params = outer.count_params()?;
-    Ok((query::text(&mut outer, words.dialect(), built), params, reads))
+    let built = build(&mut outer, Some(key.expr.in_subquery(ground.words.apart(select, key_column))))?;
+    let (params, reads) = (outer.count()?, outer.models());
+    Ok((query::text(&mut outer, ground.words.dialect(), built), params, reads))
 }
 
-pub(super) fn get_or_create(
-    catalog: &Catalog,
-    words: &dyn Words,
-    root: usize,
-    shape: &GetOrCreate,
-) -> Result<Made, QueryError> {
+pub(super) fn get_or_create(ground: Ground<'_>, shape: &GetOrCreate) -> Result<Made, QueryError> {
+    let words = ground.words;
     if shape.create.many || shape.create.ignore_conflicts {
         return Err(QueryError::bad("get-or-create stores one row: `many` and `ignore-conflicts` must be false"));
     }
-    let mut scope = Scope::new(catalog, root, "t0")?;
+    let mut scope = ground.scope("t0")?;
     let mut statement = Query::select();
     let columns = own_columns(&scope, &mut statement)?;
-    let Filtered { condition, .. } = filter(&mut scope, words, &shape.filter)?;
+    let Filtered { condition, having, .. } = filter(&mut scope, words, &shape.filter)?;
+    no_groups(having.is_some())?;
     statement.and_where_option(condition);
-    let first = scope.count_params()?;
+    let first = scope.count()?;
     // Two tell "more than one" from "one".
     statement.limit(query::constant(&mut scope, 2));
     scope.from(&mut statement)?;
@@ -240,9 +228,9 @@ pub(super) fn get_or_create(
     let text = query::text(&mut scope, words.dialect(), words.select(&statement));
     let (find, find_slots) = text.statement(vec![columns.clone()], Access::Read);
 
-    let (insert, insert_slots, key) = insertion(catalog, words, root, &shape.create, first, false)?;
+    let (insert, insert_slots, key) = insertion(ground, &shape.create, first, false)?;
 
-    let mut scope = Scope::new(catalog, root, "t0")?;
+    let mut scope = ground.scope("t0")?;
     let mut statement = Query::select();
     own_columns(&scope, &mut statement)?;
     let by = scope.own_column(0, scope.root.primary_key, String::new())?;
@@ -254,7 +242,7 @@ pub(super) fn get_or_create(
 
     let step = Step::GetOrCreate { find, find_slots, insert, insert_slots, reload, key };
     let params = first + shape.create.fields.len() as u32;
-    Ok(Made { step, params, reads, writes: BTreeSet::from([root]) })
+    Ok(Made { step, params, reads, writes: BTreeSet::from([ground.root]) })
 }
 
 fn own_columns(scope: &Scope<'_>, statement: &mut SelectStatement) -> Result<Group, QueryError> {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use covet_db::{Database, MySql, MySqlOptions, PoolOptions, Postgres, PostgresOptions, Sqlite, SqliteOptions, Work};
 use covet_orm::schema::{DecimalSpec, Field, Index, IndexColumn, Kind, Model, OnDelete, Relation};
 use covet_orm::shape::{
-    Assignment, Change, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order, Select, Shape, Update,
+    Arithmetic, Assignment, Comparison, FieldPath, Insert, Lookup, Node, Operand, Operation, Order, Parameter, Select,
+    Shape, Update,
 };
 use covet_orm::{Call, Catalog, Dialect, Plan, QueryError, ddl, plan};
 use minicbor::data::Type;
@@ -380,7 +381,7 @@ impl Blog {
     }
 
     pub fn plan(&self, model: &str, operation: Operation) -> Plan {
-        plan(&self.catalog, self.engine.dialect(), &Shape { model: model.to_owned(), operation }).unwrap()
+        plan(&self.catalog, self.engine.dialect(), &Shape::of(model, operation)).unwrap()
     }
 
     pub async fn run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Item {
@@ -388,7 +389,7 @@ impl Blog {
     }
 
     pub async fn try_run(&self, model: &str, operation: Operation, params: Vec<Item>) -> Result<Item, QueryError> {
-        let plan = plan(&self.catalog, self.engine.dialect(), &Shape { model: model.to_owned(), operation })?;
+        let plan = plan(&self.catalog, self.engine.dialect(), &Shape::of(model, operation))?;
         match Call::of(&Arc::new(plan), &Item::Array(params).encode())? {
             Call::Work(work) => self.answer(work).await,
             Call::Program(program) => Ok(Item::decode(&program.run(&self.database, deadline()).await?.item)),
@@ -418,8 +419,7 @@ impl Blog {
     }
 
     pub async fn try_find(&self, filter: Vec<Node>, params: Vec<Item>) -> Result<Vec<i64>, QueryError> {
-        let select =
-            Select { filter, order: vec![order("id")], fields: vec![FieldPath::of("id")], ..Select::default() };
+        let select = Select { filter, order: vec![order("id")], fields: values(&["id"]), ..Select::default() };
         let rows = self.try_run("Post", Operation::Select(select), params).await?;
         Ok(rows.array().into_iter().map(|row| row.array()[0].int()).collect())
     }
@@ -432,12 +432,7 @@ pub fn path(path: &str) -> FieldPath {
 }
 
 pub fn order(field: &str) -> Order {
-    Order { by: path(field.trim_start_matches('-')), descending: field.starts_with('-') }
-}
-
-/// Fields as a select names them.
-pub fn values(fields: &[&str]) -> Vec<FieldPath> {
-    fields.iter().map(|field| path(field)).collect()
+    Order::of(path(field.trim_start_matches('-')), field.starts_with('-'))
 }
 
 pub fn is(field: &str, lookup: Lookup, param: u32) -> Node {
@@ -453,8 +448,39 @@ pub fn insert(fields: &[&str]) -> Operation {
     Operation::Insert(Insert { fields, many: false, ignore_conflicts: false })
 }
 
+/// How an assignment changes its field.
+#[derive(Clone, Copy)]
+pub enum Change {
+    Set,
+    Add,
+    Subtract,
+    Multiply,
+}
+
 pub fn change(field: &str, change: Change, param: u32) -> Assignment {
-    Assignment { field: field.to_owned(), change, param }
+    let calculated = |arithmetic| vec![value(field), given(param), Node::Calculate(arithmetic)];
+    let value = match change {
+        Change::Set => vec![given(param)],
+        Change::Add => calculated(Arithmetic::Add),
+        Change::Subtract => calculated(Arithmetic::Subtract),
+        Change::Multiply => calculated(Arithmetic::Multiply),
+    };
+    Assignment { field: field.to_owned(), value }
+}
+
+/// A field as a value.
+pub fn value(field: &str) -> Node {
+    Node::Field(path(field))
+}
+
+/// Fields as values.
+pub fn values(fields: &[&str]) -> Vec<Vec<Node>> {
+    fields.iter().map(|field| vec![value(field)]).collect()
+}
+
+/// A parameter of the kind that it meets.
+pub fn given(index: u32) -> Node {
+    Node::Param(Parameter { index, kind: None })
 }
 
 pub fn update(filter: Vec<Node>, assignments: Vec<Assignment>) -> Operation {

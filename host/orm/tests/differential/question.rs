@@ -149,6 +149,7 @@ impl Question {
                     related: self.related.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect(),
                     fields: values(&fields),
                     distinct: self.distinct,
+                    ..Select::default()
                 })
             }
         }

@@ -171,7 +171,7 @@ async fn a_tree_and_a_ring_of_rows_go_as_a_whole() {
     }
     // A full binary tree of 127: each half has 63.
     assert_eq!(tree.run("Node", one(), items![2]).await, gone(&[("Node", 63)]));
-    let ring = update(vec![is("id", Lookup::Exact, 0)], vec![change("parent", covet_orm::shape::Change::Set, 1)]);
+    let ring = update(vec![is("id", Lookup::Exact, 0)], vec![change("parent", Change::Set, 1)]);
     tree.run("Node", ring, items![1, 3]).await;
     let rest = count(&tree, "Node").await;
     assert_eq!(tree.run("Node", one(), items![3]).await, gone(&[("Node", rest)]));
@@ -194,7 +194,7 @@ async fn a_refusal_inside_a_transaction_leaves_it_as_it_was() {
     let shops = shops(to("shop", "Shop", OnDelete::DoNothing)).await;
     shops.run("Sale", insert(&["shop"]), items![1]).await;
     let program = |model: &str, operation, params| {
-        let plan = plan(&shops.catalog, shops.engine.dialect(), &Shape { model: model.to_owned(), operation }).unwrap();
+        let plan = plan(&shops.catalog, shops.engine.dialect(), &Shape::of(model, operation)).unwrap();
         match Call::of(&Arc::new(plan), &Item::Array(params).encode()).unwrap() {
             Call::Program(program) => program,
             Call::Work(work) => panic!("{work:?}"),
@@ -224,7 +224,7 @@ async fn keys_of_every_kind_are_followed() {
         let parent = Field { kind: kind.clone(), ..nullable(to("parent", "Thing", OnDelete::Cascade)) };
         let things = Blog::of(vec![model("Thing", "things", vec![own, parent])]).await;
         things.run("Thing", insert(&["key"]), vec![key.clone()]).await;
-        let ring = update(vec![], vec![change("parent", covet_orm::shape::Change::Set, 0)]);
+        let ring = update(vec![], vec![change("parent", Change::Set, 0)]);
         things.run("Thing", ring, vec![key]).await;
         assert_eq!(things.run("Thing", all(), vec![]).await, gone(&[("Thing", 1)]), "{kind:?}");
     }

@@ -3,7 +3,7 @@
 use covet_db::DbError;
 use covet_orm::QueryError;
 use covet_orm::schema::{DecimalSpec, Kind};
-use covet_orm::shape::{Change, Lookup, Operation, Select};
+use covet_orm::shape::{Lookup, Operation, Select};
 
 use crate::common::*;
 use crate::items;

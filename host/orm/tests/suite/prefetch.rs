@@ -210,7 +210,7 @@ async fn what_does_not_fit_is_refused_with_what_to_write() {
         let fault = blog.try_run("Author", with(tree), params).await.unwrap_err().to_string();
         assert!(fault.contains(says), "{says}: {fault}");
     }
-    let named = Select { fields: vec![path("name")], prefetch: vec![posts()], ..Select::default() };
+    let named = Select { fields: values(&["name"]), prefetch: vec![posts()], ..Select::default() };
     let fault = blog.try_run("Author", Operation::Select(named), vec![none()]).await.unwrap_err().to_string();
     assert!(fault.contains("no rows that others could belong to"), "{fault}");
 }

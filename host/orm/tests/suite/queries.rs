@@ -4,7 +4,7 @@ use crate::common::*;
 use crate::items;
 use covet_db::DbError;
 use covet_orm::QueryError;
-use covet_orm::shape::{FieldPath, Insert, Lookup, Operation, Select};
+use covet_orm::shape::{Insert, Lookup, Operation, Select};
 
 const POST: [&str; 5] = ["title", "slug", "author", "editor", "views"];
 
@@ -100,7 +100,7 @@ async fn last_without_any_order_is_the_newest_row() {
 #[tokio::test]
 async fn named_fields_come_flat_and_distinct_means_it() {
     let blog = posts().await;
-    let fields: Vec<FieldPath> = ["author.name", "editor.name"].map(path).to_vec();
+    let fields = values(&["author.name", "editor.name"]);
     let rows = blog
         .run("Post", select(Select { fields: fields.clone(), order: vec![order("id")], ..Select::default() }), vec![])
         .await;

@@ -83,7 +83,7 @@ async fn a_row_to_which_nothing_points_stays_with_null_beside_it() {
     assert_eq!(ids(&blog, "Author", by(none), items![true]).await, vec![3]);
     let either = vec![is("name", Lookup::Exact, 0), has(&["Post.author"], "title", Lookup::Exact, 1), Node::AnyOf(2)];
     assert_eq!(ids(&blog, "Author", by(either), items!["Eve", "a"]).await, vec![1, 3]);
-    let fields = vec![FieldPath::of("name"), via(&["Profile.author"], "bio")];
+    let fields = vec![vec![value("name")], vec![Node::Field(via(&["Profile.author"], "bio"))]];
     let select = Select { fields, order: vec![order("id")], ..Select::default() };
     let rows = blog.run("Author", Operation::Select(select), vec![]).await.array();
     assert_eq!(
@@ -107,7 +107,7 @@ async fn both_relations_of_a_table_between_make_many_to_many() {
 async fn updates_and_deletions_take_the_rows_once() {
     let blog = library().await;
     let titled = || vec![has(&["Post.author"], "title", Lookup::Startswith, 0)];
-    let renamed = update(titled(), vec![change("name", covet_orm::shape::Change::Set, 1)]);
+    let renamed = update(titled(), vec![change("name", Change::Set, 1)]);
     assert_eq!(blog.run("Author", renamed, items!["b", "new"]).await, Item::Int(2));
 }
 

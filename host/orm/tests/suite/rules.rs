@@ -4,7 +4,7 @@ use crate::common::*;
 use crate::items;
 use covet_db::{DbError, Introspection};
 use covet_orm::schema::{ArraySpec, Check, Condition, Element, Field, Index, Kind, Model, OnDelete, Relation};
-use covet_orm::shape::{Change, Lookup, Node, Operation, Select};
+use covet_orm::shape::{Lookup, Node, Operation, Select};
 use covet_orm::{Catalog, Dialect, QueryError, ddl};
 
 fn when(filter: Vec<Node>, params: Vec<Item>) -> Condition {

@@ -7,7 +7,7 @@ use crate::items;
 use covet_db::DbError;
 use covet_orm::QueryError;
 use covet_orm::schema::{DecimalSpec, Kind, OnDelete};
-use covet_orm::shape::{Change, GetOrCreate, Insert, Lookup, Node, Operation, Select};
+use covet_orm::shape::{GetOrCreate, Insert, Lookup, Node, Operation, Select};
 
 const POST: [&str; 5] = ["title", "slug", "author", "editor", "views"];
 
@@ -79,10 +79,8 @@ async fn sums_past_their_kind_are_refused_by_the_table() {
         let named = |text: &str| !blog.capabilities().names_overflow || text.contains(field);
         assert!(matches!(&fault, QueryError::Db(DbError::CheckViolation(text)) if named(text)), "{field}: {fault}");
     }
-    let fault = blog.try_run("Post", change_to("wide", Change::Add), items![1, "1"]).await.unwrap_err();
-    assert!(fault.to_string().contains("18 digits"), "{fault}");
     let fault = blog.try_run("Post", change_to("title", Change::Add), items![1, "1"]).await.unwrap_err();
-    assert!(fault.to_string().contains("needs a number"), "{fault}");
+    assert!(fault.to_string().contains("can be calculated with"), "{fault}");
     let fault = blog.try_run("Post", change_to("id", Change::Set), items![1, 2]).await.unwrap_err();
     assert!(fault.to_string().contains("never changes"), "{fault}");
 }
@@ -100,7 +98,7 @@ async fn decimals_multiply_exactly_and_round_half_away_from_zero() {
     ] {
         blog.run("Post", update(by_id(), vec![change("price", Change::Set, 1)]), items![1, price]).await;
         blog.run("Post", update(by_id(), vec![change("price", Change::Multiply, 1)]), items![1, factor]).await;
-        let select = Select { filter: by_id(), fields: vec![path("price")], ..Select::default() };
+        let select = Select { filter: by_id(), fields: values(&["price"]), ..Select::default() };
         let rows = blog.run("Post", Operation::Select(select), items![1]).await;
         assert_eq!(rows, items![Item::from(items![product])].into(), "{price} * {factor}");
     }
@@ -139,7 +137,7 @@ async fn inserts_answer_with_keys_in_order() {
 async fn defaults_are_the_databases_own() {
     let blog = posts().await;
     let id = blog.insert("Post", &["title", "slug", "author"], items!["t", "t", 1]).await;
-    let fields = ["views", "price", "published", "created_at", "rating"].map(path).to_vec();
+    let fields = values(&["views", "price", "published", "created_at", "rating"]);
     let row = Select { filter: vec![is("id", Lookup::Exact, 0)], fields, ..Select::default() };
     let rows = blog.run("Post", select(row), items![id]).await;
     assert_eq!(rows, items![Item::from(items![0, "0.00", false, 0, Item::Null])].into());
@@ -251,7 +249,7 @@ async fn every_kind_comes_back_as_it_went_in() {
             let id = blog.insert("Thing", &[&name], vec![value.clone()]).await;
             let same = Select {
                 filter: vec![is("id", Lookup::Exact, 0), is(&name, Lookup::Exact, 1), Node::AllOf(2)],
-                fields: vec![path(&name)],
+                fields: vec![vec![crate::common::value(&name)]],
                 ..Select::default()
             };
             let rows = blog.run("Thing", select(same), vec![Item::Int(id), value.clone()]).await;

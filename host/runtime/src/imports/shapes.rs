@@ -1,49 +1,43 @@
 //! Query shapes, from WIT's types to those of `covet-orm`: the same trees under other names.
 
+mod functions;
+
 use covet_orm::shape;
 
 use crate::bindings::covet::orm::query as wit;
 
 pub(super) fn shape(raw: wit::Shape) -> shape::Shape {
-    shape::Shape { model: raw.model, operation: operation(raw.operation) }
+    shape::Shape {
+        model: raw.model,
+        operation: operation(raw.operation),
+        queries: raw
+            .queries
+            .into_iter()
+            .map(|query| shape::InnerQuery { model: query.model, select: select(query.select) })
+            .collect(),
+    }
 }
 
 fn operation(raw: wit::Operation) -> shape::Operation {
     match raw {
-        wit::Operation::Select(raw) => shape::Operation::Select(shape::Select {
-            filter: filter(raw.filter),
-            order: orders(raw.order),
-            reverse: raw.reverse,
-            limit: raw.limit,
-            offset: raw.offset,
-            related: raw.related,
-            fields: raw.fields.into_iter().map(path).collect(),
-            distinct: raw.distinct,
-            prefetch: raw.prefetch.into_iter().map(prefetch).collect(),
-        }),
-        wit::Operation::Count(raw) => shape::Operation::Count(filter(raw)),
-        wit::Operation::Exists(raw) => shape::Operation::Exists(filter(raw)),
+        wit::Operation::Select(raw) => shape::Operation::Select(select(raw)),
+        wit::Operation::Summary(raw) => {
+            shape::Operation::Summary(shape::Summary { of: select(raw.of), values: values(raw.values) })
+        }
+        wit::Operation::Count(raw) => shape::Operation::Count(nodes(raw)),
+        wit::Operation::Exists(raw) => shape::Operation::Exists(nodes(raw)),
         wit::Operation::Insert(raw) => shape::Operation::Insert(insert(raw)),
         wit::Operation::Update(raw) => shape::Operation::Update(shape::Update {
-            filter: filter(raw.filter),
+            filter: nodes(raw.filter),
             assignments: raw
                 .assignments
                 .into_iter()
-                .map(|assignment| shape::Assignment {
-                    field: assignment.field,
-                    change: match assignment.change {
-                        wit::Change::Set => shape::Change::Set,
-                        wit::Change::Add => shape::Change::Add,
-                        wit::Change::Subtract => shape::Change::Subtract,
-                        wit::Change::Multiply => shape::Change::Multiply,
-                    },
-                    param: assignment.param,
-                })
+                .map(|assignment| shape::Assignment { field: assignment.field, value: nodes(assignment.value) })
                 .collect(),
         }),
-        wit::Operation::Delete(raw) => shape::Operation::Delete(filter(raw)),
+        wit::Operation::Delete(raw) => shape::Operation::Delete(nodes(raw)),
         wit::Operation::GetOrCreate(raw) => {
-            shape::Operation::GetOrCreate(shape::GetOrCreate { filter: filter(raw.filter), create: insert(raw.create) })
+            shape::Operation::GetOrCreate(shape::GetOrCreate { filter: nodes(raw.filter), create: insert(raw.create) })
         }
     }
 }
@@ -52,7 +46,7 @@ fn prefetch(raw: wit::Prefetch) -> shape::Prefetch {
     shape::Prefetch {
         parent: raw.parent,
         relation: raw.relation,
-        filter: filter(raw.filter),
+        filter: nodes(raw.filter),
         order: orders(raw.order),
         reverse: raw.reverse,
         limit: raw.limit,
@@ -61,15 +55,60 @@ fn prefetch(raw: wit::Prefetch) -> shape::Prefetch {
 }
 
 fn orders(raw: Vec<wit::Order>) -> Vec<shape::Order> {
-    raw.into_iter().map(|order| shape::Order { by: path(order.by), descending: order.descending }).collect()
+    let order = |raw: wit::Order| shape::Order {
+        by: nodes(raw.by),
+        descending: raw.descending,
+        nulls: raw.nulls.map(|nulls| match nulls {
+            wit::Nulls::First => shape::Nulls::First,
+            wit::Nulls::Last => shape::Nulls::Last,
+        }),
+    };
+    raw.into_iter().map(order).collect()
+}
+
+fn select(raw: wit::Select) -> shape::Select {
+    shape::Select {
+        filter: nodes(raw.filter),
+        order: orders(raw.order),
+        reverse: raw.reverse,
+        limit: raw.limit,
+        offset: raw.offset,
+        related: raw.related,
+        fields: values(raw.fields),
+        computed: values(raw.computed),
+        group: raw.group.map(values),
+        distinct: raw.distinct,
+        distinct_on: values(raw.distinct_on),
+        combine: raw
+            .combine
+            .into_iter()
+            .map(|one| shape::Combination { combining: combining(one.combining), query: one.query })
+            .collect(),
+        prefetch: raw.prefetch.into_iter().map(prefetch).collect(),
+    }
+}
+
+fn combining(raw: wit::Combining) -> shape::Combining {
+    match raw {
+        wit::Combining::Union => shape::Combining::Union,
+        wit::Combining::UnionAll => shape::Combining::UnionAll,
+        wit::Combining::Intersect => shape::Combining::Intersect,
+        wit::Combining::IntersectAll => shape::Combining::IntersectAll,
+        wit::Combining::Except => shape::Combining::Except,
+        wit::Combining::ExceptAll => shape::Combining::ExceptAll,
+    }
 }
 
 fn insert(raw: wit::Insert) -> shape::Insert {
     shape::Insert { fields: raw.fields, many: raw.many, ignore_conflicts: raw.ignore_conflicts }
 }
 
-pub(crate) fn filter(raw: Vec<wit::Node>) -> Vec<shape::Node> {
+pub(crate) fn nodes(raw: Vec<wit::Node>) -> Vec<shape::Node> {
     raw.into_iter().map(node).collect()
+}
+
+fn values(raw: Vec<Vec<wit::Node>>) -> Vec<Vec<shape::Node>> {
+    raw.into_iter().map(nodes).collect()
 }
 
 fn node(raw: wit::Node) -> shape::Node {
@@ -85,6 +124,40 @@ fn node(raw: wit::Node) -> shape::Node {
         wit::Node::AllOf(count) => shape::Node::AllOf(count),
         wit::Node::AnyOf(count) => shape::Node::AnyOf(count),
         wit::Node::Negate => shape::Node::Negate,
+        wit::Node::Test(raw) => shape::Node::Test(lookup(raw)),
+        wit::Node::Exists(query) => shape::Node::Exists(query),
+        wit::Node::Among(query) => shape::Node::Among(query),
+        wit::Node::Field(raw) => shape::Node::Field(path(raw)),
+        wit::Node::Outer(raw) => shape::Node::Outer(path(raw)),
+        wit::Node::Param(raw) => {
+            shape::Node::Param(shape::Parameter { index: raw.index, kind: raw.kind.map(functions::kind) })
+        }
+        wit::Node::Calculate(raw) => shape::Node::Calculate(functions::arithmetic(raw)),
+        wit::Node::Call(raw) => {
+            shape::Node::Call(shape::Call { function: functions::function(raw.function), arguments: raw.arguments })
+        }
+        wit::Node::Cast(raw) => shape::Node::Cast(functions::kind(raw)),
+        wit::Node::Choose(raw) => {
+            shape::Node::Choose(shape::Choice { branches: raw.branches, otherwise: raw.otherwise })
+        }
+        wit::Node::Aggregate(raw) => shape::Node::Aggregate(shape::Aggregate {
+            function: functions::aggregation(raw.function),
+            value: raw.value,
+            distinct: raw.distinct,
+            filtered: raw.filtered,
+        }),
+        wit::Node::Window(raw) => shape::Node::Window(shape::Window {
+            function: match raw.function {
+                wit::WindowFunction::Ranking(ranking) => shape::WindowFunction::Ranking(functions::ranking(ranking)),
+                wit::WindowFunction::Aggregation(aggregation) => {
+                    shape::WindowFunction::Aggregation(functions::aggregation(aggregation))
+                }
+            },
+            arguments: raw.arguments,
+            partition: raw.partition,
+            order: raw.order.into_iter().map(|one| one == wit::Direction::Descending).collect(),
+        }),
+        wit::Node::Subquery(query) => shape::Node::Subquery(query),
     }
 }
 
