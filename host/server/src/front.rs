@@ -60,6 +60,8 @@ impl View {
         let now = self.published.load();
         if !Arc::ptr_eq(now, &self.mine) {
             self.mine = Rc::new(Arc::clone(now));
+            // What an old generation left here goes now: a host that swaps often would fill its pool between two ticks.
+            covet_runtime::reap();
         }
         Rc::clone(&self.mine)
     }
