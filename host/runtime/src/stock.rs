@@ -1,7 +1,7 @@
 //! Idle instances. Each thread has its own stock: taking one and putting it back touches nothing shared.
 //!
 //! Last in, first out: the instance used last is warmest, and the ones below grow idle and are dropped. Dropping happens
-//! on the thread that owns the stock, when it calls [`reap`] (the server does, from a timer on each worker) or takes from
+//! on the thread that owns the stock, when it calls [`reap`] (the server does, from a timer on each worker and when generations change) or takes from
 //! that shelf. An instance made ahead of time by a deploy, on whatever thread, lies in a place of its own until a worker
 //! finds its shelf empty.
 
